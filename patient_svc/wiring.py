@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
+from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -27,6 +27,8 @@ from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
+from patient_svc.usecases.search import PatientSearch
+from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
 from shared.kit.clock import system_clock
 from shared.kit.logs import request_id
@@ -56,12 +58,14 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(Guardianships(store, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
+        search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)
+        runtime.provide(search, StaffPatients(store, runtime.clock, clinic))
 
         directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
         runtime.provide(BookingHistory(access, directory))
         rebuilding = HistoryRebuilding(store, directory, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention)
+        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention, search)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -13,7 +13,7 @@ from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
 from auth_svc.schemas import ResetTokenOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.sessions import RevokedSessions
-from shared.contracts.contacts import AccountContacts, ContactRequest
+from shared.contracts.contacts import AccountContacts, AccountSearch, ContactRequest, FoundAccounts
 from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import Unavailable
@@ -32,6 +32,7 @@ CreatingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Ser
 ReadingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION))]
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 ListingService = Annotated[Caller, Depends(require_services(Service.ADMIN, Service.NOTIFICATION))]
+PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AnyService = Annotated[Caller, Depends(require_services(*Service))]
 UsePasswordResets = Annotated[PasswordResets, use_case(PasswordResets)]
@@ -69,6 +70,12 @@ async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAc
 async def list_contacts(body: ContactRequest, _caller: NotificationService, accounts: UseAccounts) -> AccountContacts:
     """The accounts that exist among the ids."""
     return await accounts.list_contacts(body.ids)
+
+
+@router.post("/account-search", response_model=FoundAccounts)
+async def search_accounts(body: AccountSearch, _caller: PatientService, accounts: UseAccounts) -> FoundAccounts:
+    """The accounts that have one of the addresses. The addresses are in the body, because paths are logged."""
+    return await accounts.find_by_email(body.emails)
 
 
 @router.patch("/accounts/{account_id}", response_model=AccountSummary, responses=refusals(NoSuchAccount, EmailTaken, LastAdmin))

@@ -12,7 +12,7 @@ from auth_svc.ports import AuthStore, AuthTransaction, PatientProfileClient
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
-from shared.contracts.contacts import AccountContacts
+from shared.contracts.contacts import AccountContacts, FoundAccounts
 from shared.contracts.events import DoctorChanged, PatientChanged
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
@@ -48,6 +48,13 @@ class Accounts:
         accounts = await self.store.list_accounts_by_id(ids)
         contacts = [AccountContact.model_validate(account.in_clinic(self.clinic_locale)) for account in accounts]
         return AccountContacts(items=contacts)
+
+    @retry_on_abort
+    async def find_by_email(self, emails: Collection[str]) -> FoundAccounts:
+        """Return the ids of the accounts with one of these normalized addresses, without pending ones, in the order of the addresses."""
+        accounts = [await self.store.find_account_by_email(email) for email in dict.fromkeys(emails)]
+        found = [account.id for account in accounts if account is not None and account.status is not AccountStatus.PENDING]
+        return FoundAccounts(account_ids=found)
 
     @retry_on_abort
     async def list_accounts(

@@ -102,8 +102,12 @@ class ReminderDefaults:
     time_zone: str
 
     def recipient(self, contact: PatientContact, service: ServiceReminders | None) -> ReminderRecipient:
-        """Return a person with the offsets of the first level that has some: the person, the service type, the clinic."""
-        levels = (contact.reminder_offsets_minutes, service.reminder_offsets_minutes if service else None, self.offsets_minutes)
+        """Return a person with the offsets of the first level that has some: the person, the service type, the clinic.
+
+        A person who does not consent to reminders has none.
+        """
+        own = contact.reminder_offsets_minutes if contact.reminders_consent else []
+        levels = (own, service.reminder_offsets_minutes if service else None, self.offsets_minutes)
         offsets = next(level for level in levels if level is not None)
         return ReminderRecipient(contact.id, frozenset(offsets), self.clock_of(contact), contact.offsets_changed_at)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -11,11 +11,12 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from patient_svc.domain.guardians import Dependant, HasAccount
+from patient_svc.domain.identifiers import Identifier
 from patient_svc.domain.preferences import Preferences
 from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Invalid, require_version
+from shared.contracts.refusals import Conflict, Forbidden, Invalid, facts, require_version
 from shared.contracts.relayed_refusals import NoSuchPatient
 
 
@@ -27,6 +28,48 @@ class BornLater(Invalid):
     example_pointers = ("/born_on",)
 
 
+CONTACT_FIELDS = frozenset(
+    {
+        "phone",
+        "email",
+        "address",
+        "emergency_contact",
+        "preferred_contact",
+        "reminders_consent",
+        "time_zone",
+        "locale",
+        "identifiers",
+    }
+)
+"""The fields of a profile that reception may change. The others say who the patient is, and are changed by admins."""
+
+
+class ContactFieldsOnly(Forbidden):
+    """Raised when reception changes a field that is not one of CONTACT_FIELDS. The fact `fields` names those that it may not change."""
+
+    code = "contact_fields_only"
+    detail = "Reception may change contact fields and identifiers only."
+    remedy = "Leave out the fields that `fields` names, or ask an admin to change them."
+    example_facts = facts(fields=["full_name", "born_on"])
+
+
+class AddressOfAccount(Conflict):
+    """Raised when staff give an email address to a patient with an account, which has the address."""
+
+    code = "address_of_account"
+    detail = "This patient has an account, and the email address is that of the account."
+    remedy = "Change the address of the account with `PATCH /admin/users/{id}`."
+    example_pointers = ("/email",)
+
+
+class PreferredContact(StrEnum):
+    """How the clinic is asked to contact a patient. It is information for staff and changes no mails about visits."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    NONE = "none"
+
+
 class Sex(StrEnum):
     """FHIR's administrative gender (HL7 FHIR R5, value set administrative-gender)."""
 
@@ -34,6 +77,13 @@ class Sex(StrEnum):
     FEMALE = "female"
     OTHER = "other"
     UNKNOWN = "unknown"
+
+
+def check_fields_of(caller: Caller, fields: Collection[str]) -> None:
+    """Raise ContactFieldsOnly if the caller, who is staff, may not change one of the fields of a patient."""
+    refused = sorted(set(fields) - CONTACT_FIELDS)
+    if refused and not caller.is_admin:
+        raise ContactFieldsOnly(fields=refused)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +100,7 @@ class Patient:
 
     `active`: the account, as of its version `account_version`, has the role patient and is not disabled. Walk-ins and dependants have no
     account (`has_account` is False) and stay active; only they have an `email` here. `version` is that of the profile; the preferences
-    have their own.
+    have their own. `reminders_consent`: the patient agrees to reminders. Preferences show it, and the locale, too.
     """
 
     id: UUID
@@ -67,6 +117,9 @@ class Patient:
     has_account: bool = False
     account_version: int = 0
     version: int = 1
+    identifiers: tuple[Identifier, ...] = ()
+    preferred_contact: PreferredContact | None = None
+    reminders_consent: bool = True
     preferences: Preferences = field(default_factory=Preferences)
 
     @classmethod
@@ -76,8 +129,16 @@ class Patient:
 
     @classmethod
     def of_dependant(cls, dependant: Dependant, guardian: Patient) -> Self:
-        """Return the profile of a new dependant, who has the time zone and the locale of the guardian."""
-        return cls(dependant.id, dependant.full_name, guardian.time_zone, guardian.locale, born_on=dependant.born_on)
+        """Return the profile of a new dependant, who has the time zone, the locale and the preferences of the guardian."""
+        return cls(
+            dependant.id,
+            dependant.full_name,
+            guardian.time_zone,
+            guardian.locale,
+            born_on=dependant.born_on,
+            reminders_consent=guardian.reminders_consent,
+            preferences=replace(guardian.preferences, version=1),
+        )
 
     def in_clinic(self, clinic: ClinicDefaults) -> Self:
         """Return the profile with time zone and locale in effect: the patient's own, or those of the clinic."""
@@ -93,31 +154,52 @@ class Patient:
     def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime, *, clinic: ClinicDefaults) -> Self:
         """Return the profile with some fields replaced and a new version, or self if nothing changes.
 
-        A new locale is a new version of the preferences too, because they show it. Raises Stale, or BornLater when the date of birth lies
-        after today in the patient's time zone.
+        A new locale or consent is a new version of the preferences too, because they show it. Raises Stale, or BornLater when the date of
+        birth lies after today in the patient's time zone.
         """
         require_version(self.version, expected_version)
         updated = replace(self, **changes).check_born_on(now, clinic)
         if updated == self:
             return self
-        preferences = self.preferences if updated.locale == self.locale else self.preferences.next_version()
+        preferences = self.preferences
+        if updated._shown_by_preferences != self._shown_by_preferences:
+            preferences = updated._preferences_after(self, now).next_version()
         return replace(updated, preferences=preferences, version=self.version + 1)
 
-    def with_preferences(self, preferences: Preferences, locale: str | None, expected_version: int | None, now: datetime) -> Self:
+    def check_address(self) -> Self:
+        """Return self. Raises AddressOfAccount for a patient with an account and an address here."""
+        if self.email is not None and self.has_account:
+            raise AddressOfAccount(pointer="/email")
+        return self
+
+    def with_preferences(
+        self, preferences: Preferences, profile_changes: Mapping[str, Any], expected_version: int | None, now: datetime
+    ) -> Self:
         """Return the patient with other preferences in a new version, or self if nothing changes.
 
-        A new locale is a new version of the profile too. `expected_version` is that of the preferences. Raises Stale.
+        `profile_changes` are fields of the profile that preferences show: `locale` and `reminders_consent`. A change of them is a new
+        version of the profile too. `expected_version` is that of the preferences. Raises Stale.
         """
         require_version(self.preferences.version, expected_version)
         changed = self.preferences.change_to(preferences.reminder_offsets_minutes, preferences.quiet_hours, now)
-        if (changed, locale) == (self.preferences, self.locale):
+        updated = replace(self, preferences=changed, **profile_changes)
+        if updated == self:
             return self
-        version = self.version if locale == self.locale else self.version + 1
-        return replace(self, preferences=changed.next_version(), locale=locale, version=version)
+        version = self.version if updated._shown_by_preferences == self._shown_by_preferences else self.version + 1
+        return replace(updated, preferences=updated._preferences_after(self, now).next_version(), version=version)
+
+    @property
+    def _shown_by_preferences(self) -> tuple[str | None, bool]:
+        return self.locale, self.reminders_consent
+
+    def _preferences_after(self, before: Patient, now: datetime) -> Preferences:
+        """Return the preferences. If the consent is another than before, their offsets count since now, so that no old reminder is sent."""
+        is_same = self.reminders_consent is before.reminders_consent
+        return self.preferences if is_same else replace(self.preferences, offsets_changed_at=now)
 
     def without_reminders(self, now: datetime) -> Self:
         """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
-        return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), self.locale, None, now)
+        return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), {}, None, now)
 
     def require_no_account(self) -> Self:
         """Return self. Raises HasAccount for a patient with an account, who acts for themselves."""

@@ -13,13 +13,14 @@ from patient_svc.domain.relations import Relations
 from patient_svc.ports.accesses import AccessStore, AccessTransaction
 from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
 from patient_svc.ports.guardians import SortKey as SortKey
+from patient_svc.ports.search import SearchStore, SearchTransaction
 from patient_svc.ports.visits import HistoryStore, HistoryTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
 
 
-class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransaction, Protocol):
+class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransaction, SearchTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -29,10 +30,10 @@ class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransact
         """Return a patient, or None."""
 
     async def insert_patient(self, patient: Patient) -> None:
-        """Insert a patient. Raises TransactionAborted if another transaction inserted the same id first."""
+        """Insert a patient. Raises IdentifierTaken, or TransactionAborted if another transaction inserted the same id first."""
 
     async def update_patient(self, patient: Patient) -> None:
-        """Store the new state of a patient."""
+        """Store the new state of a patient. Raises IdentifierTaken."""
 
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
@@ -44,7 +45,7 @@ class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransact
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(GuardianStore, HistoryStore, AccessStore, Protocol):
+class PatientStore(GuardianStore, HistoryStore, AccessStore, SearchStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:

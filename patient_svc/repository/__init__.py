@@ -13,6 +13,7 @@ from patient_svc.repository.patients import PatientReads, PatientWrites
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
+from patient_svc.repository.search import SearchReads, SearchWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
 from patient_svc.repository.visits import VisitReads, VisitWrites
 from shared.contracts.identity import Service
@@ -20,12 +21,12 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites):
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites):
     """Implements RecordTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads):
+class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads):
     """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
 
     database: Database

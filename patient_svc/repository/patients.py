@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from patient_svc.domain.patients import Patient, Sex
+from patient_svc.domain.identifiers import Identifier
+from patient_svc.domain.patients import Patient, PreferredContact, Sex
 from patient_svc.domain.preferences import Preferences
+from patient_svc.domain.search_keys import SEARCH_VERSION
+from patient_svc.repository.identifiers import save_identifiers
+from patient_svc.repository.search_keys import save_search_keys
 from patient_svc.repository.tables import PATIENTS
 from shared.contracts.contacts import QuietHours
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -27,6 +31,8 @@ def patient_to_row(patient: Patient) -> dict[str, Any]:
     """Return the columns of PATIENTS."""
     preferences = patient.preferences
     return {name: getattr(patient, name) for name in PROFILE_FIELDS} | {
+        "identifiers": [asdict(identifier) for identifier in patient.identifiers],
+        "search_version": SEARCH_VERSION,
         "reminder_offsets_minutes": preferences.reminder_offsets_minutes,
         "quiet_hours": preferences.quiet_hours and preferences.quiet_hours.model_dump(mode="json"),
         "preferences_version": preferences.version,
@@ -38,7 +44,11 @@ def patient_from_row(row: Any) -> Patient:
     """Return the patient of a row of PATIENTS."""
     offsets = None if row.reminder_offsets_minutes is None else tuple(row.reminder_offsets_minutes)
     quiet_hours = QuietHours.model_validate(row.quiet_hours) if row.quiet_hours else None
-    profile = {name: getattr(row, name) for name in PROFILE_FIELDS} | {"sex": Sex(row.sex) if row.sex else None}
+    profile = {name: getattr(row, name) for name in PROFILE_FIELDS} | {
+        "sex": Sex(row.sex) if row.sex else None,
+        "identifiers": tuple(Identifier(**identifier) for identifier in row.identifiers or ()),
+        "preferred_contact": PreferredContact(row.preferred_contact) if row.preferred_contact else None,
+    }
     return Patient(**profile, preferences=Preferences(offsets, quiet_hours, row.preferences_version, row.offsets_changed_at))
 
 
@@ -54,9 +64,13 @@ class PatientWrites(SqlTransaction):
     async def insert_patient(self, patient: Patient) -> None:
         if not await insert_if_absent(self.connection, insert(PATIENTS).values(patient_to_row(patient))):
             raise TransactionAborted
+        await save_identifiers(self.connection, patient)
+        await save_search_keys(self.connection, patient)
 
     async def update_patient(self, patient: Patient) -> None:
         await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id == patient.id).values(patient_to_row(patient)))
+        await save_identifiers(self.connection, patient)
+        await save_search_keys(self.connection, patient)
 
 
 class PatientReads:

@@ -33,7 +33,33 @@ PATIENTS = Table(
     Column("quiet_hours", JSON(none_as_null=True)),
     Column("preferences_version", Integer, nullable=False),
     Column("offsets_changed_at", UtcDateTime),
+    Column("identifiers", JSON(none_as_null=True)),
+    Column("preferred_contact", binary_string(16)),
+    Column("reminders_consent", Boolean, nullable=False),
+    Column("search_version", Integer, nullable=False),
+    Index("patients_by_search_version", "search_version", "id"),
 )
+"""`search_version` is the version of the rules by which the keys in SEARCH_KEYS were made: 0 for rows that have none yet."""
+
+IDENTIFIERS = Table(
+    "identifiers",
+    METADATA,
+    Column("system", binary_string(200), primary_key=True),
+    Column("value", binary_string(100), primary_key=True),
+    Column("patient_id", Id, nullable=False),
+    Index("identifiers_by_patient", "patient_id"),
+)
+"""Whose each identifier is, so that two patients cannot have the same one. Profiles are read from PATIENTS alone."""
+
+SEARCH_KEYS = Table(
+    "search_keys",
+    METADATA,
+    Column("kind", binary_string(16), primary_key=True),
+    Column("key", binary_string(100), primary_key=True),
+    Column("patient_id", Id, primary_key=True),
+    Index("search_keys_by_patient", "patient_id", "kind", "key"),
+)
+"""The keys by which patients are found. A search reads ranges of the primary key, and checks further words by the other index."""
 
 GUARDIANS = Table(
     "guardians",

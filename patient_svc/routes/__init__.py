@@ -1,9 +1,10 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, visits
+from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, staff_patients, visits
 
 routers = (
     patients.router,
+    staff_patients.router,
     preferences.router,
     dependants.router,
     guardians.router,

@@ -8,15 +8,14 @@ from uuid import UUID
 from fastapi import Response
 
 from patient_svc.domain.patients import BornLater, Patient
-from patient_svc.schemas import CreateWalkIn, PatientOut, UpdatePatient
+from patient_svc.schemas import PatientOut, UpdatePatient
 from patient_svc.usecases.patients import Patients
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_etag, with_location
+from shared.kit.response_headers import with_etag
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients", tags=["Patients"])
@@ -57,22 +56,3 @@ async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePat
     `GET /patients/me/access-log`.
     """
     return with_etag(response, await patients.view(patient_id, caller))
-
-
-@router.post(
-    "",
-    operation_id="create_walk_in",
-    response_model=PatientOut,
-    status_code=201,
-    responses=refusals(BornLater),
-    summary="Create a patient without an account",
-)
-async def create_walk_in(
-    body: CreateWalkIn, caller: access.Staff, operation: OperationId, patients: UsePatients, response: Response
-) -> Patient:
-    """For a patient who comes or calls without having registered. Reception and admins book for them by the id.
-
-    Mails about their visits go to `email`, if there is one.
-    """
-    patient = await patients.create_walk_in(body.to_patient(operation.id), caller)
-    return with_location(response, patient, f"/patients/{patient.id}")

@@ -3,7 +3,15 @@
 from patient_svc.schemas.accesses import AccessOut
 from patient_svc.schemas.dependants import AddGuardian, CreateDependant, DependantOut, GuardianOut
 from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
-from patient_svc.schemas.profiles import CreateWalkIn, PatientOut, RenamePatient, UpdatePatient
+from patient_svc.schemas.profiles import (
+    CreateWalkIn,
+    FoundPatientsOut,
+    PatientOut,
+    RenamePatient,
+    UpdatePatient,
+    UpdatePatientByStaff,
+    WalkInOut,
+)
 from patient_svc.schemas.records import (
     AddMedicalEntry,
     BreakGlassOut,
@@ -23,6 +31,7 @@ __all__ = [
     "CreateDependant",
     "CreateWalkIn",
     "DependantOut",
+    "FoundPatientsOut",
     "GuardianOut",
     "MedicalEntryOut",
     "MedicalSummaryOut",
@@ -33,4 +42,6 @@ __all__ = [
     "RenamePatient",
     "RetractMedicalEntry",
     "UpdatePatient",
+    "UpdatePatientByStaff",
+    "WalkInOut",
 ]

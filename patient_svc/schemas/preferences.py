@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
@@ -46,17 +46,25 @@ OFFSETS = (
     "clinic; an empty list for no reminders."
 )
 
+CONSENT = "The patient agrees to reminders. Without the consent none are sent, whatever the offsets are."
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    """Remove the default from the schema of a field that stays as it is when it is left out."""
+    schema.pop("default", None)
+
 
 class PutPreferences(RequestModel):
-    """What a patient decides about reminders. Fields that are left out get their default, except `locale`, which then stays as it is.
+    """What a patient decides about reminders. Fields that are left out get their default, except `locale` and `reminders_consent`.
 
-    `locale` is that of the profile; null stands for the clinic's.
+    These two are fields of the profile and stay as they are when they are left out; null as `locale` stands for the clinic's.
     """
 
     channels: list[Channel] = Field(default=["email"], min_length=1, max_length=1, description="How reminders are sent.")
     reminder_offsets_minutes: ReminderOffsets | None = Field(default=None, description=OFFSETS)
     quiet_hours: QuietHoursIn | None = None
     locale: Locale | None = None
+    reminders_consent: Annotated[bool, Field(strict=True, description=CONSENT, json_schema_extra=_without_default)] = True
     version: int | None = Field(default=None, ge=1, description="May be sent back as it was read. The version in `If-Match` counts.")
 
     def to_preferences(self) -> Preferences:
@@ -65,13 +73,15 @@ class PutPreferences(RequestModel):
         return Preferences(None if offsets is None else tuple(offsets), quiet_hours.to_quiet_hours() if quiet_hours else None)
 
     @property
-    def profile_changes(self) -> dict[str, str | None]:
-        """The changes of the profile: `locale`, if the request names it."""
-        return {"locale": self.locale} if "locale" in self.model_fields_set else {}
+    def profile_changes(self) -> dict[str, Any]:
+        """The changes of the profile: `locale` and `reminders_consent`, as far as the request names them."""
+        return {name: getattr(self, name) for name in ("locale", "reminders_consent") if name in self.model_fields_set}
 
 
 class PreferencesOut(ReadModel):
-    """What a patient decides about reminders. `locale` is that of the profile, or of the clinic for patients who gave none.
+    """What a patient decides about reminders. `locale` and `reminders_consent` are those of the profile.
+
+    `locale` is that of the clinic for patients who gave none.
 
     `version` grows with every change of these fields, also when the profile's locale changes.
     """
@@ -80,6 +90,7 @@ class PreferencesOut(ReadModel):
     reminder_offsets_minutes: list[int] | None = Field(description=OFFSETS, examples=[[1440, 60]])
     quiet_hours: QuietHoursOut | None
     locale: str
+    reminders_consent: bool = Field(description=CONSENT)
     version: int
 
     @classmethod
@@ -91,5 +102,6 @@ class PreferencesOut(ReadModel):
             reminder_offsets_minutes=None if offsets is None else list(offsets),
             quiet_hours=quiet_hours and QuietHoursOut(since=f"{quiet_hours.since:%H:%M}", until=f"{quiet_hours.until:%H:%M}"),
             locale=str(patient.locale),
+            reminders_consent=patient.reminders_consent,
             version=patient.preferences.version,
         )

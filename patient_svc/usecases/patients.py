@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.patients import ClinicDefaults, Patient
-from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
@@ -37,15 +36,16 @@ class Patients:
     clinic: ClinicDefaults
     access: AccessControl
 
+    @retry_on_abort
     async def create(self, patient_id: UUID, request: CreatePatient) -> Patient:
         """Create the profile of a new account, or return the one that has this id already."""
-        return await self._insert_or_find(Patient.from_request(patient_id, request), None)
-
-    async def create_walk_in(self, patient: Patient, caller: Caller) -> Patient:
-        """Create a patient without an account, or return the one that has this id already. Raises BornLater."""
-        relation = RELATION_BY_ROLE[caller.role]
-        line = access_line(caller, patient.id, AccessAction.PROFILE_CREATED, relation, now=self.now())
-        return (await self._insert_or_find(patient.check_born_on(self.now(), self.clinic), line)).view_for(caller, False)
+        patient = Patient.from_request(patient_id, request)
+        async with self.store.begin() as tx:
+            if existing := await tx.find_patient(patient.id):
+                return existing.in_clinic(self.clinic)
+            await tx.insert_patient(patient)
+            await tx.add_event(patient.changed_event(new_id(), self.now()))
+        return patient.in_clinic(self.clinic)
 
     @retry_on_abort
     async def rename(self, patient_id: UUID, full_name: str, by: Caller) -> None:
@@ -122,18 +122,6 @@ class Patients:
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
                 await tx.save_visit(PatientVisit.of(event))
-
-    @retry_on_abort
-    async def _insert_or_find(self, patient: Patient, line: Access | None) -> Patient:
-        """Insert a profile, with the line of the access log if another person creates it, or return the one that has this id already."""
-        async with self.store.begin() as tx:
-            if existing := await tx.find_patient(patient.id):
-                return existing.in_clinic(self.clinic)
-            await tx.insert_patient(patient)
-            await tx.add_event(patient.changed_event(new_id(), self.now()))
-            if line is not None:
-                await tx.record_access(line)
-        return patient.in_clinic(self.clinic)
 
     def _in_clinic(self, contact: PatientContact) -> PatientContact:
         """Return the contact with time zone and locale in effect."""

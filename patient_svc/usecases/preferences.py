@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.patients import ClinicDefaults, Patient
@@ -16,7 +17,7 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class PatientPreferences:
-    """The use cases of preferences. The locale is the profile's, so each method returns the patient, with the locale in effect."""
+    """The use cases of preferences. Locale and consent are the profile's, so each method returns the patient, with the locale in effect."""
 
     store: PatientStore
     now: Clock
@@ -28,15 +29,12 @@ class PatientPreferences:
         return (await self.store.get_patient(patient_id)).in_clinic(self.clinic)
 
     async def replace(
-        self, patient_id: UUID, preferences: Preferences, profile_changes: Mapping[str, str | None], expected_version: int | None
+        self, patient_id: UUID, preferences: Preferences, profile_changes: Mapping[str, Any], expected_version: int | None
     ) -> Patient:
-        """Replace the preferences, and the profile's locale if `profile_changes` has one. Raises NoSuchPatient or Stale."""
-
-        def change(patient: Patient) -> Patient:
-            locale = profile_changes.get("locale", patient.locale)
-            return patient.with_preferences(preferences, locale, expected_version, self.now())
-
-        return await self._update(patient_id, change)
+        """Replace the preferences, and the profile's locale and consent if `profile_changes` has them. Raises NoSuchPatient or Stale."""
+        return await self._update(
+            patient_id, lambda patient: patient.with_preferences(preferences, profile_changes, expected_version, self.now())
+        )
 
     async def end_reminders(self, patient_id: UUID) -> None:
         """Choose no reminders for a patient, as the link in a mail does, and leave everything else. Raises NoSuchPatient."""

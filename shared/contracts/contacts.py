@@ -13,10 +13,12 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from shared.contracts.http import AccountContact, VisitMode
-from shared.contracts.values import Instant, ReadModel, RequestModel
+from shared.contracts.values import Email, Instant, ReadModel, RequestModel
 
 MAX_CONTACTS = 100
 """The largest number of ids in one request."""
+MAX_SEARCHED_EMAILS = 6
+"""The largest number of addresses in one search for accounts."""
 MIN_OFFSET_MINUTES, MAX_OFFSET_MINUTES, MAX_OFFSETS = 15, 14 * 24 * 60, 5
 
 
@@ -48,6 +50,18 @@ class ContactRequest(RequestModel):
     ids: list[UUID] = Field(min_length=1, max_length=MAX_CONTACTS)
 
 
+class AccountSearch(RequestModel):
+    """The body of `POST /internal/account-search` at auth-service: complete email addresses."""
+
+    emails: list[Email] = Field(min_length=1, max_length=MAX_SEARCHED_EMAILS)
+
+
+class FoundAccounts(ReadModel):
+    """The ids of the accounts that have one of the addresses."""
+
+    account_ids: list[UUID]
+
+
 class DoctorContactRequest(RequestModel):
     """The body of `POST /internal/contacts` at doctor-service."""
 
@@ -65,8 +79,8 @@ class PatientContact(ReadModel):
     """A patient. `email` is the address of a patient without an account, and `guardian_ids` are the accounts that act for a dependant.
 
     `version` is that of the profile, `preferences_version` that of the preferences. `reminder_offsets_minutes` is None where those of the
-    service type, or else those of the clinic, apply; the patient changed this last at `offsets_changed_at`, if ever. `locale` and
-    `time_zone` are those in effect: the clinic's for patients who gave none.
+    service type, or else those of the clinic, apply; the patient changed this last at `offsets_changed_at`, if ever. A patient whose
+    `reminders_consent` is False gets none. `locale` and `time_zone` are those in effect: the clinic's for patients who gave none.
     """
 
     id: UUID
@@ -77,6 +91,7 @@ class PatientContact(ReadModel):
     email: str | None = None
     guardian_ids: list[UUID] = Field(default_factory=list)
     reminder_offsets_minutes: list[int] | None = None
+    reminders_consent: bool = True
     quiet_hours: QuietHours | None = None
     offsets_changed_at: Instant | None = None
     version: int

@@ -64,6 +64,10 @@ class Problem(BaseModel):
     cutoff_minutes: int | None = Field(default=None, description="`too_late`: the cut-off before the start.", examples=[1440])
     starts_at: Instant | None = Field(default=None, description="`too_early`: the start of the visit.")
     longest_days: int | None = Field(default=None, description="`range_too_long`: the longest range.", examples=[62])
+    patient_id: UUID | None = Field(default=None, description="`identifier_taken`: the patient who has the identifier.")
+    fields: list[str] = Field(
+        default_factory=list, description="`contact_fields_only`: the fields that may not be changed.", examples=[["full_name"]]
+    )
     unknown: list[UUID] = Field(default_factory=list, description="`unknown_service`: the ids that do not exist.")
     affected: list[AffectedAppointmentOut] = Field(
         default_factory=list, description="`affected_changed`: the appointments in the time of the leave now."

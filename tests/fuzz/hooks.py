@@ -16,10 +16,12 @@ SEMANTIC_CODES = frozenset(
     {
         "bad_code",
         "bad_cursor",
+        "duplicate_item",
         "expires_in_the_past",
         "address_not_allowed",
         "already_over",
         "field_not_for_kind",
+        "bad_search",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",
@@ -32,6 +34,7 @@ SEMANTIC_CODES = frozenset(
         "onset_in_the_future",
         "out_of_range",
         "password_too_weak",
+        "patient_required",
         "range_reversed",
         "range_too_long",
         "target_required",

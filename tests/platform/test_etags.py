@@ -181,7 +181,18 @@ PROFILE: dict[str, Any] = {
     "locale": "de",
     "emergency_contact": {"full_name": "Kim Lee", "phone": "+49 1 2345"},
     "time_zone": "Asia/Kathmandu",
+    "preferred_contact": "phone",
+    "reminders_consent": False,
 }
+
+
+def profile_changes() -> dict[str, Change]:
+    """Return the changes of a patient's profile: staff give the identifier, and the patient changes the rest."""
+    identifier = {"system": "urn:oid:1.2.276.0.76.4.8", "value": uuid4().hex}
+    own = {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()}
+    return own | {"identifiers": patch("get_patient", identifiers=[identifier])}
+
+
 SERVICE: dict[str, Any] = {
     "name": "Another name",
     "specialty": "Cardiology",
@@ -236,8 +247,8 @@ APPOINTMENT: dict[str, Change] = {
 CHANGES: dict[str, dict[str, Change]] = {
     "get_appointment": APPOINTMENT,
     "get_any_appointment": APPOINTMENT,
-    "get_my_profile": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
-    "get_patient": {name: patch("get_my_profile", **{name: value}) for name, value in PROFILE.items()},
+    "get_my_profile": profile_changes(),
+    "get_patient": profile_changes(),
     "get_medical_entry": {
         **{name: patch("get_medical_entry", **{name: value}) for name, value in ENTRY.items()},
         "author_id and reported_by": correct_as_doctor,
@@ -247,6 +258,7 @@ CHANGES: dict[str, dict[str, Change]] = {
         "reminder_offsets_minutes": put_preferences("get_my_preferences", reminder_offsets_minutes=[30]),
         "quiet_hours": put_preferences("get_my_preferences", quiet_hours={"from": "22:00", "to": "06:00"}),
         "locale": patch("get_my_profile", locale="fr"),
+        "reminders_consent": patch("get_my_profile", reminders_consent=False),
     },
     "get_doctor_preferences": {"daily_digest": put_preferences("get_doctor_preferences", daily_digest=True)},
     "get_me": {
@@ -335,6 +347,7 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
     assert {get["operationId"] for get in gets.values() if "304" in get["responses"]} == CHANGES.keys() == clinic.paths().keys()
     ids = ids_in_paths(clinic)
     visit = {"service_id": clinic.service["id"], "doctor_id": clinic.doctor.id, "starts_at": clinic.appointment["starts_at"]}
+    visit["q"] = "kim"
     for path, get in gets.items():
         if "304" not in get["responses"]:
             names = {parameter["name"] for parameter in get.get("parameters", []) if parameter["in"] == "query"}

@@ -38,6 +38,17 @@ async def test_contacts_are_for_notification_service_only(auth: RunningAuth) -> 
     assert (await get_contacts(auth, *(uuid4() for _ in range(101)))).status_code == 422
 
 
+async def test_patient_service_finds_accounts_by_complete_addresses(auth: RunningAuth) -> None:
+    sam = (await auth.register())["account"]["id"]
+    for emails, expected in ((["SAM@example.com", "sam@example.com", "x@example.com"], [sam]), (["sam@example.co"], [])):
+        answer = await auth.call_as(Service.PATIENT, "POST", "/internal/account-search", {"emails": emails})
+        assert (answer.status_code, answer.json()) == (200, {"account_ids": expected})
+    for emails in ([], ["sam"], ["sam@example.com"] * 7):
+        assert (await auth.call_as(Service.PATIENT, "POST", "/internal/account-search", {"emails": emails})).status_code == 422
+    refused = await auth.call_as(Service.NOTIFICATION, "POST", "/internal/account-search", {"emails": ["sam@example.com"]})
+    assert refused.status_code == 403
+
+
 @pytest.mark.parametrize(("given", "shown"), [({}, "fr"), ({"locale": "de"}, "de")])
 async def test_who_gives_no_language_has_that_of_the_clinic_and_none_is_stored(tmp_path: Path, given: dict[str, str], shown: str) -> None:
     async with run_auth_service(tmp_path, locale="fr") as auth:

@@ -279,6 +279,14 @@ async def test_changed_preferences_plan_what_lies_ahead_again(scene: ReminderSce
     assert await scene.list_reminders() == [(1440, "planned"), (60, "planned")]
 
 
+async def test_who_withdraws_the_consent_to_reminders_gets_none_and_who_gives_it_again_does(scene: ReminderScene) -> None:
+    await scene.publish_change()
+    await scene.change_preferences(reminders_consent=False)
+    assert await scene.list_reminders() == []
+    await scene.change_preferences(reminders_consent=True)
+    assert await scene.list_reminders() == [(1440, "planned"), (60, "planned")]
+
+
 async def test_changed_preferences_send_no_reminder_twice_and_none_that_would_have_been_due_before(scene: ReminderScene) -> None:
     await scene.publish_change()
     await scene.jump_to(START - DAY)

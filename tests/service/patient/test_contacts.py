@@ -30,6 +30,7 @@ async def test_contacts_of_several_patients_come_in_one_answer_without_unknown_o
         "email": None,
         "guardian_ids": [],
         "reminder_offsets_minutes": None,
+        "reminders_consent": True,
         "quiet_hours": None,
         "offsets_changed_at": None,
         "version": 1,

@@ -42,10 +42,11 @@ async def test_a_walk_in_is_a_patient_with_an_address_and_no_account(patients: R
     patient = created.json()
     assert (created.status_code, created.headers["etag"]) == (201, '"1"')
     assert created.headers["location"] == f"/patients/{patient['id']}"
-    absent = dict.fromkeys(("sex", "address", "emergency_contact"))
-    zone = {"time_zone": "UTC", "locale": "en"}
-    assert patient == WALK_IN | {"email": "jo@example.com"} | absent | zone | {"id": patient["id"], "version": 1}
-    assert (await patients.http.get(created.headers["location"], headers=ADMIN)).json() == patient
+    absent = dict.fromkeys(("sex", "address", "emergency_contact", "preferred_contact")) | {"identifiers": []}
+    defaults = {"time_zone": "UTC", "locale": "en", "reminders_consent": True}
+    profile = WALK_IN | {"email": "jo@example.com"} | absent | defaults | {"id": patient["id"], "version": 1}
+    assert patient == profile | {"possible_duplicates": []}
+    assert (await patients.http.get(created.headers["location"], headers=ADMIN)).json() == profile
     assert str((await list_events(patients, PatientChanged))[-1].patient_id) == patient["id"]
     (contact,) = await get_contacts(patients, patient["id"])
     assert (contact["email"], contact["guardian_ids"], contact["active"]) == ("jo@example.com", [], True)
@@ -73,7 +74,7 @@ async def test_the_same_key_adds_one_walk_in(patients: RunningService) -> None:
         ({"born_on": "2026-03-03"}, "born_later"),
         ({"full_name": "Jo\nRoe"}, "control_character"),
         ({"time_zone": "Mars/Base"}, "unknown_time_zone"),
-        ({"identifiers": []}, "validation_failed"),
+        ({"possible_duplicates": []}, "validation_failed"),
     ],
 )
 async def test_a_walk_in_with_a_wrong_field_is_refused(patients: RunningService, changes: dict[str, Any], code: str) -> None:
@@ -97,6 +98,14 @@ async def test_a_dependant_is_a_patient_whose_mails_go_to_the_guardian(patients:
     assert (contact["guardian_ids"], contact["email"], contact["version"]) == ([str(SAM)], None, 1)
     assert (contact["time_zone"], contact["locale"]) == ("Europe/Berlin", "de"), "as the guardian's"
     assert (await get_contacts(patients, SAM))[0]["guardian_ids"] == []
+
+
+async def test_a_new_dependant_has_the_preferences_of_the_guardian(patients: RunningService) -> None:
+    chosen = {"reminder_offsets_minutes": [120], "reminders_consent": False, "quiet_hours": {"from": "22:00", "to": "07:00"}}
+    await patients.http.put("/patients/me/preferences", json=chosen, headers=SAMS_TOKEN | {"If-Match": '"1"'})
+    (contact,) = await get_contacts(patients, (await add_dependant(patients)).json()["id"])
+    assert (contact["reminder_offsets_minutes"], contact["reminders_consent"], contact["preferences_version"]) == ([120], False, 1)
+    assert contact["quiet_hours"] == {"since": "22:00:00", "until": "07:00:00"}
 
 
 async def test_who_stops_acting_for_a_dependant_gets_no_more_mails_and_the_profile_stays(patients: RunningService) -> None:

@@ -49,9 +49,10 @@ async def test_simultaneous_requests_create_one_profile(patients: RunningService
 
 async def test_a_new_profile_has_all_fields(patients: RunningService) -> None:
     profile = await patients.http.get("/patients/me", headers=SAMS_TOKEN)
-    absent = dict.fromkeys(("email", "born_on", "sex", "address", "emergency_contact"))
+    absent = dict.fromkeys(("email", "born_on", "sex", "address", "emergency_contact", "preferred_contact"))
     assert (profile.headers["etag"], profile.headers["cache-control"]) == ('"1"', "no-store")
-    assert profile.json() == PROFILE | absent | {"id": str(SAM), "version": 1}
+    defaults = {"identifiers": [], "reminders_consent": True}
+    assert profile.json() == PROFILE | absent | defaults | {"id": str(SAM), "version": 1}
     assert (await patients.http.get(f"/patients/{SAM}", headers=SAMS_TOKEN)).json() == profile.json()
 
 

@@ -28,7 +28,7 @@ from tests.service.patient.running_patient import (
 from tests.tokens import bearer, service_bearer
 
 PATH = "/patients/me/preferences"
-DEFAULTS = {"channels": ["email"], "reminder_offsets_minutes": None, "quiet_hours": None}
+DEFAULTS = {"channels": ["email"], "reminder_offsets_minutes": None, "quiet_hours": None, "reminders_consent": True}
 NIGHT = {"from": "22:00", "to": "07:30"}
 
 
@@ -45,7 +45,7 @@ async def test_new_patients_have_the_defaults_with_a_version(patients: RunningSe
 async def test_preferences_are_replaced_announced_and_read_by_other_services(patients: RunningService) -> None:
     sent = {"channels": ["email"], "reminder_offsets_minutes": [60, 2880], "quiet_hours": NIGHT, "locale": "de"}
     replaced = await put(patients, 1, **sent)
-    assert replaced.json() == sent | {"reminder_offsets_minutes": [2880, 60], "version": 2}
+    assert replaced.json() == DEFAULTS | sent | {"reminder_offsets_minutes": [2880, 60], "version": 2}
     assert replaced.headers["etag"] == '"2"'
     assert (await patients.http.get(PATH, headers=SAMS_TOKEN)).json() == replaced.json()
     assert [(event.patient_id, event.version) for event in await list_events(patients, PreferencesChanged)] == [(SAM, 2)]
@@ -126,6 +126,28 @@ async def test_who_gives_no_language_follows_the_clinic_when_it_changes(tmp_path
             assert summary.json()["locale"] == locale
 
 
+async def test_the_consent_to_reminders_is_the_profiles_and_stays_when_it_is_left_out(patients: RunningService) -> None:
+    withdrawn = await put(patients, 1, reminders_consent=False, locale="de")
+    assert withdrawn.json() == DEFAULTS | {"reminders_consent": False, "locale": "de", "version": 2}
+    assert (await put(patients, 2, reminder_offsets_minutes=[60])).json()["reminders_consent"] is False
+    profile = (await patients.http.get("/patients/me", headers=SAMS_TOKEN)).json()
+    assert (profile["reminders_consent"], profile["version"]) == (False, 2)
+    assert (await get_contacts(patients, SAM))[0]["reminders_consent"] is False
+    assert (await update_profile(patients, 2, reminders_consent=True)).json()["reminders_consent"] is True
+    assert (await patients.http.get(PATH, headers=SAMS_TOKEN)).headers["etag"] == '"4"'
+    assert [event.version for event in await list_events(patients, PreferencesChanged)] == [2, 3, 4]
+    assert [event.version for event in await list_events(patients, PatientChanged)] == [1, 2, 3]
+
+
+async def test_a_consent_that_is_given_again_wants_no_reminder_that_was_due_before(patients: RunningService) -> None:
+    patients.clock.set(NOON + timedelta(hours=1))
+    await put(patients, 1, reminders_consent=False)
+    for hour, version, change in ((2, 2, put), (3, 3, update_profile)):
+        patients.clock.set(NOON + timedelta(hours=hour))
+        assert (await change(patients, version, reminders_consent=hour == 2)).status_code == 200
+        assert (await get_contacts(patients, SAM))[0]["offsets_changed_at"] == f"2026-03-02T{12 + hour}:00:00Z"
+
+
 async def test_the_preconditions_of_new_preferences(patients: RunningService) -> None:
     assert (await patients.http.put(PATH, json={}, headers=SAMS_TOKEN)).status_code == 428
     stale = await put(patients, 7)
@@ -157,6 +179,8 @@ async def test_of_several_changes_of_one_version_one_is_made(patients: RunningSe
         ("channels", ["email", "email"], "too_long"),
         ("locale", "english please", "string_pattern_mismatch"),
         ("reminders", [], "extra_forbidden"),
+        ("reminders_consent", None, "bool_type"),
+        ("reminders_consent", "yes", "bool_type"),
     ],
 )
 async def test_preferences_that_make_no_sense_are_refused_and_nothing_changes(

@@ -114,6 +114,12 @@ def test_offsets_are_the_patients_else_the_service_types_else_the_clinics(
     assert DEFAULTS.recipient(a_contact(reminder_offsets_minutes=of_patient), service_offsets(of_service)).offsets == effective
 
 
+@pytest.mark.parametrize("of_patient", [None, [30]])
+def test_a_person_who_does_not_consent_is_not_reminded(of_patient: list[int] | None) -> None:
+    contact = a_contact(reminder_offsets_minutes=of_patient, reminders_consent=False)
+    assert DEFAULTS.recipient(contact, service_offsets([2880])).offsets == set()
+
+
 def test_a_service_type_that_is_not_known_leaves_the_clinics_offsets() -> None:
     assert DEFAULTS.recipient(a_contact(), None).offsets == {1440, 60}
 

@@ -1,0 +1,107 @@
+"""The search for patients in SQL: ranges of SEARCH_KEYS, and the keys of each patient."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, FromClause, Select, exists, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from patient_svc.domain.patients import Patient
+from patient_svc.domain.search import MAX_MATCHES, KeyTerm, MatchRank, PatientMatch, PatientQuery, SearchResult
+from patient_svc.domain.search_keys import SEARCH_VERSION
+from patient_svc.repository.patients import patient_from_row
+from patient_svc.repository.search_keys import save_search_keys
+from patient_svc.repository.tables import PATIENTS, SEARCH_KEYS, VISITS
+from shared.kit.outbox import SqlTransaction
+from shared.kit.sql import Database
+
+
+class SearchReads:
+    """The part of SqlPatientStore that searches."""
+
+    __slots__ = ()
+    database: Database
+
+    async def find_matches(self, query: PatientQuery, account_ids: Collection[UUID]) -> SearchResult:
+        """Look up identifiers and addresses, then all words exactly, then with an incomplete last one. A better rank counts."""
+        async with self.database.read() as connection:
+            accounts = list(await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.id.in_(account_ids)))) if account_ids else []
+            identified = [patient_id for term in query.identifying_terms for patient_id in await find_ids(connection, (term,), MAX_MATCHES)]
+            exact = await find_ids(connection, query.exact_terms, MAX_MATCHES)
+            is_exact = query.partial_terms == query.exact_terms
+            partial = [] if is_exact else await find_ids(connection, query.partial_terms, MAX_MATCHES)
+            ranks = dict.fromkeys(partial, MatchRank.PARTIAL) | dict.fromkeys(exact, MatchRank.EXACT)
+            ranks |= dict.fromkeys([*accounts, *identified], MatchRank.IDENTIFIED)
+            latest = await _latest_visits(connection, ranks)
+            is_indexed = not await connection.scalar(select(exists().where(PATIENTS.c.search_version < SEARCH_VERSION)))
+        is_complete = is_indexed and all(len(ids) < MAX_MATCHES for ids in (identified, exact, partial))
+        matches = (PatientMatch(patient_id, rank, latest.get(patient_id)) for patient_id, rank in ranks.items())
+        return SearchResult(tuple(matches), is_complete)
+
+
+class SearchWrites(SqlTransaction):
+    """The part of SqlPatientTransaction that reads the patients of a search, and keeps the index."""
+
+    async def list_patients(self, ids: Sequence[UUID]) -> list[Patient]:
+        rows = await self.connection.execute(select(PATIENTS).where(PATIENTS.c.id.in_(ids)))
+        patients = {row.id: patient_from_row(row) for row in rows}
+        return [patients[patient_id] for patient_id in ids if patient_id in patients]
+
+    async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
+        ids = dict[UUID, None]()
+        for term in terms:
+            ids |= dict.fromkeys(await find_ids(self.connection, (term,), limit))
+        return await self.list_patients(list(ids))
+
+    async def index_patients(self, limit: int) -> int:
+        outdated = select(PATIENTS).where(PATIENTS.c.search_version < SEARCH_VERSION).order_by(PATIENTS.c.search_version, PATIENTS.c.id)
+        rows = (await self.connection.execute(outdated.limit(limit).with_for_update())).all()
+        for row in rows:
+            await save_search_keys(self.connection, patient_from_row(row))
+        ids = [row.id for row in rows]
+        await self.connection.execute(update(PATIENTS).where(PATIENTS.c.id.in_(ids)).values(search_version=SEARCH_VERSION))
+        return len(rows)
+
+
+async def find_ids(connection: AsyncConnection, terms: Sequence[KeyTerm], limit: int) -> list[UUID]:
+    """Return the ids of patients who have all terms, at most `limit` of each lookup. An id may come more than once."""
+    ids = list[UUID]()
+    for lookup in lookups(terms, limit):
+        ids += await connection.scalars(lookup)
+    return ids
+
+
+def lookups(terms: Sequence[KeyTerm], limit: int) -> Iterator[Select[Any]]:
+    """Yield the queries that together find the patients who have all terms: one for the single keys of the first term, one for each range.
+
+    A query reads the primary key from its end, so that the newest patients come first and nothing is read after `limit` rows.
+    """
+    first, *others = terms or ((),)
+    keys = SEARCH_KEYS
+    for condition in _conditions(keys, first):
+        query = select(keys.c.patient_id).where(keys.c.kind == first[0].kind, condition, *(_has_term(keys, term) for term in others))
+        yield query.order_by(keys.c.kind.desc(), keys.c.key.desc(), keys.c.patient_id.desc()).limit(limit)
+
+
+def _has_term(keys: FromClause, term: KeyTerm) -> ColumnElement[bool]:
+    others = SEARCH_KEYS.alias()
+    return exists().where(others.c.patient_id == keys.c.patient_id, others.c.kind == term[0].kind, or_(*_conditions(others, term)))
+
+
+def _conditions(keys: FromClause, term: KeyTerm) -> Iterator[ColumnElement[bool]]:
+    """Yield the condition of the single keys of a term, if there are any, and that of each range."""
+    if single := [key_range.first for key_range in term if key_range.first == key_range.last]:
+        yield keys.c.key.in_(single)
+    yield from (keys.c.key.between(key_range.first, key_range.last) for key_range in term if key_range.first != key_range.last)
+
+
+async def _latest_visits(connection: AsyncConnection, patient_ids: Collection[UUID]) -> dict[UUID, datetime]:
+    """Return the start of the latest visit of each patient who has one."""
+    query = select(VISITS.c.patient_id, func.max(VISITS.c.starts_at).label("starts_at"))
+    query = query.where(VISITS.c.patient_id.in_(patient_ids), VISITS.c.starts_at.is_not(None)).group_by(VISITS.c.patient_id)
+    rows = (await connection.execute(query)).all() if patient_ids else []
+    return {row.patient_id: row.starts_at for row in rows}

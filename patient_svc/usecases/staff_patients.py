@@ -1,0 +1,76 @@
+"""What staff do with profiles of patients: adding a walk-in, and changing fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from patient_svc.domain.access import AccessAction
+from patient_svc.domain.duplicates import MAX_CANDIDATES, PossibleDuplicate, duplicate_terms, possible_duplicates
+from patient_svc.domain.patients import ClinicDefaults, Patient, check_fields_of
+from patient_svc.domain.relations import RELATION_BY_ROLE
+from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.accesses import access_line, record_listing
+from patient_svc.usecases.patients import save_patient
+from shared.contracts.identity import Caller
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+
+@dataclass(frozen=True, slots=True)
+class WalkIn:
+    """A new patient without an account, and the patients who may be the same person."""
+
+    patient: Patient
+    possible_duplicates: list[PossibleDuplicate]
+
+
+@dataclass(frozen=True, slots=True)
+class StaffPatients:
+    """The use cases of staff. What they read and change is recorded in the access log."""
+
+    store: PatientStore
+    now: Clock
+    clinic: ClinicDefaults
+
+    @retry_on_abort
+    async def create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
+        """Create a patient without an account, or return the one that has this id already. Raises BornLater or IdentifierTaken."""
+        patient.check_born_on(self.now(), self.clinic)
+        async with self.store.begin() as tx:
+            existing = await tx.find_patient(patient.id)
+            if existing is None:
+                await tx.insert_patient(patient)
+                await tx.add_event(patient.changed_event(new_id(), self.now()))
+                await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
+            duplicates = await self._list_duplicates(tx, patient, caller)
+        return WalkIn((existing or patient).in_clinic(self.clinic).view_for(caller, False), duplicates)
+
+    @retry_on_abort
+    async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
+        """Change some fields of a profile, and return as much of it as the caller may see.
+
+        Raises NoSuchPatient, Stale, BornLater, ContactFieldsOnly, AddressOfAccount or IdentifierTaken.
+        """
+        check_fields_of(caller, changes)
+        async with self.store.begin() as tx:
+            patient = await tx.get_patient(patient_id)
+            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
+            updated.check_address()
+            await save_patient(tx, patient, updated, self.now)
+            await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED)
+        return updated.in_clinic(self.clinic).view_for(caller, False)
+
+    async def _list_duplicates(self, tx: PatientTransaction, patient: Patient, caller: Caller) -> list[PossibleDuplicate]:
+        """Return the patients who may be the same person, as far as the caller may see them, and record that they are shown."""
+        candidates = await tx.list_patients_with_keys(duplicate_terms(patient), MAX_CANDIDATES)
+        duplicates = possible_duplicates(patient, candidates)
+        ids = [duplicate.patient.id for duplicate in duplicates]
+        await record_listing(tx, caller, ids, AccessAction.PROFILE_READ, RELATION_BY_ROLE[caller.role], now=self.now())
+        return [replace(duplicate, patient=duplicate.patient.view_for(caller, False)) for duplicate in duplicates]
+
+    async def _record(self, tx: PatientTransaction, caller: Caller, patient_id: UUID, action: AccessAction) -> None:
+        await tx.record_access(access_line(caller, patient_id, action, RELATION_BY_ROLE[caller.role], now=self.now()))
