@@ -44,6 +44,7 @@ PYDANTIC_CODES: dict[str, tuple[str, str]] = {
         "The body has a field that the operation does not have, or a body was sent where none is expected.",
         "Leave out the field that `pointer` names; check its spelling and upper and lower case.",
     ),
+    "bool_parsing": ("The text is neither true nor false.", "Send `true` or `false`."),
     "greater_than_equal": ("The number is too small.", "Send a number that is at least the one in `detail`."),
     "int_from_float": ("The number has a fraction, but only whole numbers are possible here.", "Send a whole number."),
     "int_parsing": ("The text is not a whole number.", "Send a whole number in decimal digits, such as `25`."),

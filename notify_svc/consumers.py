@@ -10,6 +10,7 @@ from shared.contracts.events import (
     AccountInvited,
     AccountLocked,
     AppointmentEvent,
+    BreakGlassOpened,
     DoctorChanged,
     PasswordChanged,
     PasswordResetRequested,
@@ -22,7 +23,7 @@ from shared.kit.service_runtime import ServiceRuntime
 
 
 async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner) -> None:
-    """Handle changes of appointments and of what reminders depend on, invitations, changes of passwords and delays of logins."""
+    """Handle changes of appointments and of what reminders depend on, invitations, changed passwords, delayed logins and opened records."""
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),
@@ -30,6 +31,7 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: Remin
             PasswordResetRequested: queue.enqueue_password_reset,
             PasswordChanged: queue.enqueue_password_changed,
             AccountLocked: queue.enqueue_account_locked,
+            BreakGlassOpened: queue.enqueue_record_opened,
             PatientChanged: planner.plan_again_for_patient,
             PreferencesChanged: planner.plan_again_for_preferences,
             ServiceChanged: planner.plan_again_for_service,

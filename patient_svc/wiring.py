@@ -55,7 +55,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         dependants = Dependants(store, runtime.clock, clinic, policy)
         runtime.provide(patients, preferences, dependants)
         runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
-        runtime.provide(Guardianships(store, runtime.clock, request_id.get))
+        runtime.provide(Guardianships(store, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)

@@ -113,7 +113,7 @@ class TakeLeave(RequestModel):
 
     starts_at: Instant
     ends_at: Instant
-    reason: Annotated[OneLineText, Field(max_length=500)]
+    reason: OneLineText
     affected: Annotated[list[DecideAppointment], Field(max_length=MAX_AFFECTED)] = Field(default_factory=list)
 
     def leave(self, leave_id: UUID, doctor_id: UUID, by_id: UUID, at: datetime) -> Leave:
@@ -148,7 +148,7 @@ class CloseClinic(RequestModel):
 
     begins: Annotated[Instant, Field(alias="from")]
     ends: Annotated[Instant, Field(alias="to")]
-    reason: Annotated[OneLineText, Field(max_length=500)]
+    reason: OneLineText
     location: OneLineText | None = None
 
     def closure(self, closure_id: UUID, by_id: UUID, at: datetime) -> Closure:

@@ -106,7 +106,7 @@ class MongoDocuments:
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
         async with unavailable_on_failure():
-            return list(await self._collection.find({"_id": {"$in": ids}}).to_list(len(ids)))
+            return list(await self._collection.find({"_id": _equal_to_any(ids)}).to_list(len(ids)))
 
     async def list_matching(self, query: DocumentQuery) -> list[Document]:
         """Return the documents of a query, in its order; with `fields`, only these."""
@@ -125,7 +125,7 @@ class MongoDocuments:
     async def list_link_hashes(self, ids: list[str]) -> dict[str, list[str]]:
         """Return the hashes of links of the documents that exist, by id."""
         async with unavailable_on_failure():
-            documents = await self._collection.find({"_id": {"$in": ids}}, {"link_hashes": 1}).to_list(len(ids))
+            documents = await self._collection.find({"_id": _equal_to_any(ids)}, {"link_hashes": 1}).to_list(len(ids))
         return {document["_id"]: document.get("link_hashes", []) for document in documents}
 
     async def add_link_hashes(self, added: dict[str, list[str]]) -> None:
@@ -289,8 +289,13 @@ class MongoIdempotencyStore:
         return None
 
 
+def _equal_to_any(values: list[Any]) -> Any:
+    """Return the condition that a field has one of some values. A single one is compared by itself, which more servers do with an index."""
+    return values[0] if len(values) == 1 else {"$in": values}
+
+
 def _conditions(query: DocumentQuery) -> Document:
-    conditions: Document = {name: {"$in": values} for name, values in query.among.items()}
+    conditions: Document = {name: _equal_to_any(values) for name, values in query.among.items()}
     for name, (low, high) in query.ranges.items():
         limits = {operator: limit for operator, limit in (("$gte", low), ("$lt", high)) if limit is not None}
         if limits:

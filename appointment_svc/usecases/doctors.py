@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from uuid import UUID
@@ -32,12 +32,14 @@ TIME_TO_STORE_BOOKINGS = timedelta(minutes=1)
 class DoctorFollower:
     """The event stores what has changed, and a job changes the appointments, so that a stopped process leaves nothing undone.
 
-    Each appointment is changed once: it knows the version of the doctor that it shows.
+    Each appointment is changed once: it knows the version of the doctor that it shows. `reviewed` are the versions of doctors, by id, for
+    which this instance has changed all appointments that were stored at that moment.
     """
 
     store: AppointmentStore
     synchronizer: CalendarSynchronizer
     now: Clock
+    reviewed: dict[UUID, int] = field(default_factory=dict)
 
     @retry_on_abort
     async def note_doctor(self, event: DoctorChanged) -> None:
@@ -63,8 +65,14 @@ class DoctorFollower:
         return 0
 
     async def _follow_doctor(self, changed: ChangedDoctor) -> int:
-        """A doctor stays in the list for a minute: a booking that has read the old name or place before may not be stored yet."""
+        """Change the appointments at once, and again after a minute: a booking that read the old name or place may be stored later.
+
+        The doctor stays in the list until the second review has ended without a failure.
+        """
         began_at, failures, count = self.now(), 0, 0
+        is_second = began_at - changed.stored_at >= TIME_TO_STORE_BOOKINGS
+        if not is_second and self.reviewed.get(changed.doctor.id) == changed.doctor.version:
+            return 0
         async for appointment in self._appointments_ahead(changed.doctor.id):
             if isinstance(appointment, UnreadableAppointment):
                 failures += 1
@@ -77,8 +85,13 @@ class DoctorFollower:
             except Exception as error:
                 failures += 1
                 log_event("appointment_job_failed", logging.ERROR, error=error, appointment=str(appointment.id))
-        if not failures and began_at - changed.stored_at >= TIME_TO_STORE_BOOKINGS:
+        if failures:
+            return count
+        if is_second:
             await retry_transaction(lambda: self.store.mark_followed(changed.doctor))
+            self.reviewed.pop(changed.doctor.id, None)
+        else:
+            self.reviewed[changed.doctor.id] = changed.doctor.version
         return count
 
     async def _appointments_ahead(self, doctor_id: UUID) -> AsyncIterator[StoredAppointment]:
@@ -96,12 +109,17 @@ class DoctorFollower:
     async def _follow(self, appointment: Appointment, doctor: DoctorSnapshot) -> int:
         operation_id = derive_id(appointment.id, doctor.version, "doctor")
 
+        def follow(current: Appointment) -> Appointment:
+            return current.follow_doctor(doctor, Change(SYSTEM_ACTOR, self.now(), operation_id, event_id=new_id()))
+
         async def follow_once() -> int:
             current = await self.synchronizer.complete_before_change(await self.store.get(appointment.id))
-            followed = current.follow_doctor(doctor, Change(SYSTEM_ACTOR, self.now(), operation_id, event_id=new_id()))
+            followed = follow(current)
             if followed == current:
                 return 0
             await self.store.save(followed)
             return 1
 
+        if appointment.sync.intent is None and follow(appointment) == appointment:
+            return 0
         return await retry_on_row_changed(follow_once)

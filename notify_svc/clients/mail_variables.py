@@ -46,12 +46,15 @@ def template_context(content: MailContent, clinic: Clinic, language: Language) -
             "code": content.link.token,
             "link_expires_at": dates.instant(content.link.expires_at),
         }
-    return TemplateContext(variables | _own_variables(content.message, dates), rows)
+    return TemplateContext(variables | _own_variables(content, dates), rows)
 
 
-def _own_variables(message: Message, dates: DateFormat) -> dict[str, Any]:
+def _own_variables(content: MailContent, dates: DateFormat) -> dict[str, Any]:
     """Return the variables of the kinds of mails that are not about one visit."""
-    facts = message.facts
+    message, facts = content.message, content.message.facts
+    if message.kind is MessageKind.RECORD_OPENED:
+        opened_at, until = (dates.instant(datetime.fromisoformat(facts[name])) for name in ("occurred_at", "expires_at"))
+        return {"patient_name": content.patient_name or "", "opened_at": opened_at, "readable_until": until}
     if message.kind is MessageKind.DIGEST:
         in_zone_of_digest = replace(dates, zone=ZoneInfo(facts["time_zone"]))
         times = ", ".join(in_zone_of_digest.time(datetime.fromisoformat(start)) for start in facts["starts"])

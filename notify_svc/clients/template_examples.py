@@ -44,6 +44,7 @@ def _content(rules: TemplateRules, clinic: Clinic, locale: str, names: tuple[str
         PasswordLink(token, START) if "link" in rules.variables else None,
         f"{clinic.public_url}/visit/{token}" if "visit_link" in rules.variables else None,
         f"{clinic.public_url}/unsubscribe/{token}" if "unsubscribe_link" in rules.variables else None,
+        patient,
     )
 
 
@@ -79,6 +80,8 @@ def _facts(rules: TemplateRules, clinic: Clinic, visits: int) -> dict[str, Any]:
         "time_zone": "Europe/Berlin",
         "starts": starts,
         "count": len(starts),
+        "occurred_at": format_instant(START),
+        "expires_at": format_instant(START + timedelta(hours=1)),
         "webhook_id": str(PATIENT_ID),
         "url": f"{clinic.public_url}/hooks",
         "failing_since": format_instant(START),

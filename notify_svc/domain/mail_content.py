@@ -70,6 +70,8 @@ class PasswordLink:
 class MailContent:
     """The content of one mail: `appointment` for messages about appointments, `link` for invitations and password resets.
 
+    `patient_name` is for messages about medical histories, which may go to guardians.
+
     `visit_link` is where the patient confirms or cancels the visit, `unsubscribe_link` where the recipient ends reminders or digests. Both
     are complete URLs, and None where the mail has none.
     """
@@ -80,6 +82,7 @@ class MailContent:
     link: PasswordLink | None = None
     visit_link: str | None = None
     unsubscribe_link: str | None = None
+    patient_name: str | None = None
 
     @property
     def is_for_guardian(self) -> bool:

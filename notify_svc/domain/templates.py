@@ -88,6 +88,12 @@ TEMPLATES: Mapping[str, TemplateRules] = {
     "reset": _for_owner(MessageKind.RESET, FOR_A_LINK, "link"),
     "password_changed": _for_owner(MessageKind.PASSWORD_CHANGED, FOR_EVERY_MAIL),
     "account_locked": _for_owner(MessageKind.ACCOUNT_LOCKED, FOR_EVERY_MAIL),
+    "record_opened": TemplateRules(
+        MessageKind.RECORD_OPENED,
+        Audience.PATIENT,
+        FOR_EVERY_MAIL | {"patient_name", "opened_at", "readable_until", "time_zone"},
+        frozenset({"patient_name", "opened_at"}),
+    ),
     "webhook_paused": _for_owner(MessageKind.WEBHOOK_PAUSED, FOR_EVERY_MAIL | {"webhook_id", "host", "since", "time_zone"}, "host"),
 }
 _NAMES = {(rules.kind, rules.audience): name for name, rules in TEMPLATES.items()}

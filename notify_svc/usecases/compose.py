@@ -9,13 +9,14 @@ from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import SENT_TO_GUARDIANS, Message
-from notify_svc.domain.notifications import KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.notifications import KINDS_ABOUT_RECORDS, KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
 from notify_svc.usecases.visit_links import VisitLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
+from shared.contracts.texts import one_line
 from shared.contracts.values import ZONES
 
 
@@ -51,8 +52,12 @@ class MailComposer:
 
     async def compose(self, message: Message) -> MailContent:
         """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
-        is_for_owner = message.audience is Audience.OWNER
-        content = await (self._compose_for_owner(message) if is_for_owner else self._compose_about_appointment(message))
+        if message.audience is Audience.OWNER:
+            content = await self._compose_for_owner(message)
+        elif message.kind in KINDS_ABOUT_RECORDS:
+            content = await self._compose_about_record(message)
+        else:
+            content = await self._compose_about_appointment(message)
         unsubscribe_link = self.unsubscribe_links.link_in(message)
         return replace(content, unsubscribe_link=unsubscribe_link) if unsubscribe_link else content
 
@@ -71,12 +76,25 @@ class MailComposer:
         recipient = await self._find_recipient(message, patient, doctor, account)
         return MailContent(message, recipient, details, visit_link=await self.visit_links.find_link(message))
 
+    async def _compose_about_record(self, message: Message) -> MailContent:
+        patient_id = UUID(message.facts["patient_id"])
+        patients, accounts = await asyncio.gather(
+            self.contacts.find_patients({patient_id}), self.contacts.find_accounts({message.recipient_id})
+        )
+        if (patient := patients.get(patient_id)) is None:
+            raise NoAddress("no_address")
+        recipient = await self._find_patient_or_guardian(message, patient, accounts.get(message.recipient_id))
+        return MailContent(message, recipient, patient_name=one_line(patient.full_name))
+
     async def _find_recipient(
         self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None
     ) -> Recipient:
-        """Return the recipient of the message: the doctor, the patient, or a guardian of the patient."""
+        """Return the recipient of a message about an appointment: the doctor, the patient, or a guardian of the patient."""
         if message.audience is Audience.DOCTOR:
             return self._recipient_from(account, doctor)
+        return await self._find_patient_or_guardian(message, patient, account)
+
+    async def _find_patient_or_guardian(self, message: Message, patient: PatientContact, account: AccountContact | None) -> Recipient:
         if message.recipient_id == patient.id:
             return self._patient_as_recipient(patient, account)
         if message.recipient_id not in patient.guardian_ids:

@@ -13,7 +13,14 @@ from notify_svc.ports import AlreadyStored, NotificationStore
 from notify_svc.usecases.visits import record_visit
 from notify_svc.usecases.webhook_events import insert_webhook_deliveries
 from shared.contracts.derived_ids import derive_id
-from shared.contracts.events import AccountInvited, AccountLocked, AppointmentEvent, PasswordChanged, PasswordResetRequested
+from shared.contracts.events import (
+    AccountInvited,
+    AccountLocked,
+    AppointmentEvent,
+    BreakGlassOpened,
+    PasswordChanged,
+    PasswordResetRequested,
+)
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -68,28 +75,35 @@ class MessageQueue:
 
     async def enqueue_invitation(self, event: AccountInvited) -> None:
         """Queue the invitation of a new member of staff, with a link to choose a password."""
-        await self._enqueue_for_owner(event, MessageKind.INVITED)
+        await self._enqueue_once(_for_owner(event, MessageKind.INVITED))
 
     async def enqueue_password_reset(self, event: PasswordResetRequested) -> None:
         """Queue the mail with the link to choose a new password."""
-        await self._enqueue_for_owner(event, MessageKind.RESET)
+        await self._enqueue_once(_for_owner(event, MessageKind.RESET))
 
     async def enqueue_password_changed(self, event: PasswordChanged) -> None:
         """Queue the mail about a changed password to the owner of the account."""
-        await self._enqueue_for_owner(event, MessageKind.PASSWORD_CHANGED)
+        await self._enqueue_once(_for_owner(event, MessageKind.PASSWORD_CHANGED))
 
     async def enqueue_account_locked(self, event: AccountLocked) -> None:
         """Queue the mail about too many wrong passwords to the owner of the account."""
-        await self._enqueue_for_owner(event, MessageKind.ACCOUNT_LOCKED)
+        await self._enqueue_once(_for_owner(event, MessageKind.ACCOUNT_LOCKED))
+
+    async def enqueue_record_opened(self, event: BreakGlassOpened) -> None:
+        """Queue the mail about a medical history that an admin opened, to the patient; the guardians of a dependant get it instead."""
+        await self._enqueue_once(Notification(event, MessageKind.RECORD_OPENED, Audience.PATIENT, event.patient_id))
 
     @retry_on_abort
-    async def _enqueue_for_owner(self, event: AccountEvent, kind: MessageKind) -> None:
+    async def _enqueue_once(self, notification: Notification) -> None:
         async with self.store.begin() as tx:
-            if not await tx.mark_handled(event.id):
+            if not await tx.mark_handled(notification.event.id):
                 return
-            notification = Notification(event, kind, Audience.OWNER, event.account_id)
             await tx.insert_messages_of_event(messages_of([notification], self.now()))
         self.wake_sender()
+
+
+def _for_owner(event: AccountEvent, kind: MessageKind) -> Notification:
+    return Notification(event, kind, Audience.OWNER, event.account_id)
 
 
 def messages_of(notifications: Iterable[Notification], now: datetime) -> list[Message]:

@@ -15,7 +15,7 @@ from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, facts, require_version
 
 
-class EntryKind(StrEnum):
+class MedicalEntryKind(StrEnum):
     """What an entry is about, as FHIR's Condition, AllergyIntolerance, MedicationStatement and Procedure; `note` is free text."""
 
     CONDITION = "condition"
@@ -53,11 +53,11 @@ class ReportedBy(StrEnum):
         return cls.PRACTITIONER if relation is Relation.TREATING_DOCTOR else cls.PATIENT
 
 
-KINDS_WITH_STATUS = frozenset({EntryKind.CONDITION, EntryKind.ALLERGY, EntryKind.MEDICATION})
+KINDS_WITH_STATUS = frozenset({MedicalEntryKind.CONDITION, MedicalEntryKind.ALLERGY, MedicalEntryKind.MEDICATION})
 KINDS_OF_FIELDS = {
     "status": KINDS_WITH_STATUS,
-    "severity": frozenset({EntryKind.ALLERGY}),
-    "dose": frozenset({EntryKind.MEDICATION}),
+    "severity": frozenset({MedicalEntryKind.ALLERGY}),
+    "dose": frozenset({MedicalEntryKind.MEDICATION}),
 }
 """The kinds of entries that have a field. Fields that are not named belong to all kinds."""
 
@@ -131,7 +131,7 @@ class MedicalEntry:
 
     id: UUID
     patient_id: UUID
-    kind: EntryKind
+    kind: MedicalEntryKind
     title: str
     author_id: UUID
     reported_by: ReportedBy
@@ -205,7 +205,7 @@ class MedicalEntry:
 class EntryFilter:
     """Which entries a list shows; None shows all. Retracted entries are shown unless `retracted` is False."""
 
-    kinds: tuple[EntryKind, ...] = ()
+    kinds: tuple[MedicalEntryKind, ...] = ()
     statuses: tuple[ClinicalStatus, ...] = ()
     retracted: bool | None = None
 
@@ -234,22 +234,22 @@ MAX_RECENT_ENTRIES = 10
 def medical_summary(patient_id: UUID, entries: list[MedicalEntry]) -> MedicalSummary:
     """Return the summary of a medical history, whose `entries` come latest first and include no retracted ones."""
 
-    def of_kind(kind: EntryKind) -> list[MedicalEntry]:
+    def of_kind(kind: MedicalEntryKind) -> list[MedicalEntry]:
         return [entry for entry in entries if entry.kind is kind]
 
-    def active(kind: EntryKind) -> list[MedicalEntry]:
+    def active(kind: MedicalEntryKind) -> list[MedicalEntry]:
         return [entry for entry in of_kind(kind) if entry.status is ClinicalStatus.ACTIVE]
 
     allergies = sorted(
-        of_kind(EntryKind.ALLERGY), key=lambda entry: (entry.status is not ClinicalStatus.ACTIVE, SEVERITY_ORDER[entry.severity])
+        of_kind(MedicalEntryKind.ALLERGY), key=lambda entry: (entry.status is not ClinicalStatus.ACTIVE, SEVERITY_ORDER[entry.severity])
     )
     return MedicalSummary(
         patient_id,
         allergies,
-        active(EntryKind.CONDITION),
-        active(EntryKind.MEDICATION),
-        of_kind(EntryKind.PROCEDURE)[:MAX_RECENT_ENTRIES],
-        of_kind(EntryKind.NOTE)[:MAX_RECENT_ENTRIES],
+        active(MedicalEntryKind.CONDITION),
+        active(MedicalEntryKind.MEDICATION),
+        of_kind(MedicalEntryKind.PROCEDURE)[:MAX_RECENT_ENTRIES],
+        of_kind(MedicalEntryKind.NOTE)[:MAX_RECENT_ENTRIES],
     )
 
 

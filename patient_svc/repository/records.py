@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, insert, select, update
 
 from patient_svc.domain.break_glass import BreakGlass
 from patient_svc.domain.codes import CodeSystem, MedicalCode
-from patient_svc.domain.records import ClinicalStatus, EntryFilter, EntryKind, MedicalEntry, ReportedBy, Severity
+from patient_svc.domain.records import ClinicalStatus, EntryFilter, MedicalEntry, MedicalEntryKind, ReportedBy, Severity
 from patient_svc.ports import SortKey
 from patient_svc.repository.record_cipher import NotDecrypted, RecordCipher, RecordKeyring, unreadable
 from patient_svc.repository.record_keys import find_cipher, find_or_create_cipher
@@ -59,7 +59,7 @@ class RecordWrites(SqlTransaction):
             query = query.where(version < parse_sort_key(after, int)[0])
         return await self._read(patient_id, query)
 
-    async def count_entries(self, patient_id: UUID, kind: EntryKind) -> int:
+    async def count_entries(self, patient_id: UUID, kind: MedicalEntryKind) -> int:
         is_counted = (MEDICAL_ENTRIES.c.patient_id == patient_id) & (MEDICAL_ENTRIES.c.kind == kind) & ~MEDICAL_ENTRIES.c.retracted
         return int(await self.connection.scalar(select(func.count()).select_from(MEDICAL_ENTRIES).where(is_counted)) or 0)
 
@@ -143,7 +143,7 @@ def _entry_from_row(row: Any, cipher: RecordCipher) -> MedicalEntry:
     return MedicalEntry(
         id=row.id,
         patient_id=row.patient_id,
-        kind=EntryKind(row.kind),
+        kind=MedicalEntryKind(row.kind),
         title=texts["title"],
         author_id=row.author_id,
         reported_by=ReportedBy(row.reported_by),

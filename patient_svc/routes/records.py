@@ -12,10 +12,10 @@ from patient_svc.domain.codes import BadCode
 from patient_svc.domain.records import (
     ClinicalStatus,
     EntryFilter,
-    EntryKind,
     EntryRetracted,
     FieldNotForKind,
     MedicalEntry,
+    MedicalEntryKind,
     MedicalSummary,
     NoSuchEntry,
     OnsetBeforeBirth,
@@ -59,7 +59,7 @@ SECRET = [Depends(forbid_storing)]
 
 
 def _filter(
-    kind: Annotated[list[EntryKind] | None, Query(max_length=5)] = None,
+    kind: Annotated[list[MedicalEntryKind] | None, Query(max_length=5)] = None,
     status: Annotated[list[ClinicalStatus] | None, Query(max_length=3)] = None,
     retracted: Annotated[bool | None, Query(description="`false` leaves out retracted entries, `true` shows only these.")] = None,
 ) -> EntryFilter:

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from patient_svc.domain.codes import CodeSystem, MedicalCode
-from patient_svc.domain.records import ClinicalStatus, EntryKind, ReportedBy, Severity
+from patient_svc.domain.records import ClinicalStatus, MedicalEntryKind, ReportedBy, Severity
 from patient_svc.schemas.profiles import BornOn
 from shared.contracts.texts import MultiLineText, NoControls, OneLineText, RequiredText
 from shared.contracts.values import Instant, PatchModel, ReadModel, RequestModel
@@ -34,7 +34,7 @@ class AddMedicalEntry(RequestModel):
     """A new entry. `status` is for conditions, allergies and medications (`active` unless sent), `severity` for allergies, `dose` for
     medications."""
 
-    kind: EntryKind
+    kind: MedicalEntryKind
     title: OneLineText
     details: MultiLineText | None = None
     onset_on: BornOn | None = None
@@ -96,7 +96,7 @@ class MedicalEntryOut(ReadModel):
 
     id: UUID
     patient_id: UUID
-    kind: EntryKind
+    kind: MedicalEntryKind
     title: str
     details: str | None
     onset_on: date | None

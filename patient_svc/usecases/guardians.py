@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from patient_svc.domain.access import Access, AccessAction
+from patient_svc.domain.access import AccessAction
 from patient_svc.domain.guardians import Guardian, NoSuchGuardian, refuse_too_many_dependants, refuse_too_many_guardians
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
@@ -20,14 +20,10 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class Guardianships:
-    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log.
-
-    `request_id` returns the id of the request.
-    """
+    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log."""
 
     store: PatientStore
     now: Clock
-    request_id: Callable[[], str | None]
 
     @retry_on_abort
     async def add(self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller) -> Guardian:
@@ -72,6 +68,4 @@ class Guardianships:
         now, updated = self.now(), patient.next_version()
         await tx.update_patient(updated)
         await tx.add_event(updated.changed_event(new_id(), now))
-        relation = RELATION_BY_ROLE[by.role]
-        access = Access.of(new_id(), now, by, patient.id, AccessAction.PROFILE_CHANGED, relation, request_id=self.request_id())
-        await tx.record_access(access)
+        await tx.record_access(access_line(by, patient.id, AccessAction.PROFILE_CHANGED, RELATION_BY_ROLE[by.role], now=now))

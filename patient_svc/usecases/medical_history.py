@@ -13,8 +13,8 @@ from patient_svc.domain.access import AccessAction
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.records import (
     EntryFilter,
-    EntryKind,
     MedicalEntry,
+    MedicalEntryKind,
     MedicalSummary,
     NoSuchEntry,
     ReportedBy,
@@ -73,12 +73,12 @@ class MedicalHistory:
     async def summarize(self, caller: Caller, patient_id: UUID) -> MedicalSummary:
         """Return what matters of the history now, allergies first."""
         async with self.access.begin(caller, patient_id, AccessAction.SUMMARY_READ) as (tx, _relation):
-            limit = len(EntryKind) * self.max_entries
+            limit = len(MedicalEntryKind) * self.max_entries
             entries = await tx.list_entries(patient_id, EntryFilter(retracted=False), limit=limit, after=None)
         return medical_summary(patient_id, entries)
 
     @retry_on_abort
-    async def add(self, caller: Caller, patient_id: UUID, entry_id: UUID, kind: EntryKind, content: Mapping[str, Any]) -> AddedEntry:
+    async def add(self, caller: Caller, patient_id: UUID, entry_id: UUID, kind: MedicalEntryKind, content: Mapping[str, Any]) -> AddedEntry:
         """Add an entry, or return the first version of the one that has this id already.
 
         Raises TooManyEntries, and the refusals of `MedicalEntry.check`.

@@ -6,6 +6,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 from unittest.mock import patch
@@ -14,13 +15,14 @@ import pytest
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Form, Query
 from fastapi.routing import APIRoute
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from careslot.embedded_platform import embedded_settings
 from careslot.folder import Folder
 from careslot.services import PACKAGES, create_app
 from shared.contracts.identity import Service
 from shared.contracts.texts import MULTI_LINE_PATTERN
+from shared.contracts.values import RequestModel
 from shared.kit.overrides import Overrides
 
 CONTROLS = ["\n", "\t", "\0", "\x85", "\u2028", "\u202e", "\u200f"]
@@ -63,3 +65,37 @@ def test_every_text_of_a_request_declares_its_characters(service: Service) -> No
             assert text.keys() & (DECLARING | {"pattern"}), f"{name} is any text: use OneLineText or MultiLineText"
             if text.get("pattern") not in (None, MULTI_LINE_PATTERN):
                 assert not [control for control in CONTROLS if re.search(text["pattern"], f"a{control}b")], name
+
+
+def request_models(base: type[BaseModel] = RequestModel) -> Iterator[type[BaseModel]]:
+    """Yield every request model of the imported services."""
+    for model in base.__subclasses__():
+        yield model
+        yield from request_models(model)
+
+
+@pytest.mark.parametrize("service", PACKAGES, ids=str)
+def test_the_documented_length_of_a_text_is_the_one_that_counts(service: Service) -> None:
+    """A type with a limit of its own, used with a higher one, documents the higher one and enforces the lower one."""
+    import_module(f"{PACKAGES[service]}.main")
+    checked = 0
+    for model in request_models():
+        for name, field in model.model_fields.items():
+            annotation: Any = Annotated[(field.annotation, *field.metadata, None)]
+            adapter = TypeAdapter[Any](annotation)
+            schema = adapter.json_schema()
+            for text in [schema, *schema.get("anyOf", []), schema.get("items", {})]:
+                if text.get("type") == "string" and "maxLength" in text:
+                    longest = "a" * text["maxLength"]
+                    assert "string_too_long" not in codes_of(adapter, [longest] if text is schema.get("items") else longest), (model, name)
+                    checked += 1
+    assert checked > 10
+
+
+def codes_of(adapter: TypeAdapter[Any], value: object) -> list[str]:
+    """Return the codes of the errors of a value."""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        return [detail["type"] for detail in error.errors()]
+    return []

@@ -46,11 +46,11 @@ class Receiver(ThreadingHTTPServer):
     """Accepts every delivery. `received` has appointment, sequence and `webhook-id` of each, in the order in which they came."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), RecordingHandler)
+        super().__init__(("127.0.0.1", 0), DeliveryRecorder)
         self.received = list[tuple[str, int, str]]()
 
 
-class RecordingHandler(BaseHTTPRequestHandler):
+class DeliveryRecorder(BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:

@@ -14,21 +14,27 @@ EXAMPLE_KEY = "4be1d3b9-6f6e-4a53-9a0c-0c8a2cb7d0c4"
 # The schema of a request cannot say these rules: which values exist, how two fields relate, or what a cursor contains.
 SEMANTIC_CODES = frozenset(
     {
+        "bad_code",
         "bad_cursor",
         "duplicate_item",
         "expires_in_the_past",
         "address_not_allowed",
         "already_over",
+        "field_not_for_kind",
         "bad_search",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",
         "invalid_request",  # which fields of /auth/token a grant needs
+        "no_such_guardian",
         "not_a_doctor",
         "not_bookable",
         "nothing_changes",
+        "onset_before_birth",
+        "onset_in_the_future",
         "out_of_range",
         "password_too_weak",
+        "patient_required",
         "range_reversed",
         "range_too_long",
         "target_required",

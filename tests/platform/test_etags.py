@@ -22,6 +22,7 @@ AFTERNOONS = [{"weekday": day, "start": "10:00", "end": "20:00"} for day in rang
 TODAY = datetime.now(UTC).date()
 RANGE = {"from": f"{TODAY + timedelta(days=10)}T00:00:00Z", "to": f"{TODAY + timedelta(days=20)}T00:00:00Z"}
 DAY_IN_RANGE = TODAY + timedelta(days=15)
+READ_BY_PATIENT = {"get_me", "get_my_profile", "get_my_preferences", "get_medical_entry"}
 Change = Callable[["ClinicWithEtags"], object]
 
 
@@ -36,6 +37,7 @@ class ClinicWithEtags:
     appointment: dict[str, Any]
     feed: str
     webhook: str
+    entry: str
 
     def paths(self) -> dict[str, str]:
         """Return the path of every conditional GET but that of the document, by operation."""
@@ -47,6 +49,7 @@ class ClinicWithEtags:
             "get_me": "/auth/me",
             "get_my_profile": "/patients/me",
             "get_patient": f"/patients{patient}",
+            "get_medical_entry": f"/patients{patient}/medical-history/{self.entry}",
             "get_my_preferences": "/patients/me/preferences",
             "get_doctor_preferences": "/doctors/me/preferences",
             "get_doctor": f"/doctors{doctor}",
@@ -61,7 +64,7 @@ class ClinicWithEtags:
         """Return the user who may read a resource."""
         if operation_id == "get_doctor_preferences":
             return self.doctor
-        return self.patient if operation_id in ("get_me", "get_my_profile", "get_my_preferences") else self.admin
+        return self.patient if operation_id in READ_BY_PATIENT else self.admin
 
     def read(self, operation_id: str, etag: str | None = None) -> httpx.Response:
         reader = self.reader_of(operation_id)
@@ -81,15 +84,16 @@ def clinic(embedded: Embedded) -> ClinicWithEtags:
     start = list_slots(patient, service, doctor.id)[0]["starts_at"]
     appointment = book(patient, service, doctor, start)
     webhook = admin.request("POST", "/webhooks", {"url": "https://webhook.careslot.example/", "events": ["appointment.missed"]}, status=201)
+    entry = patient.request("POST", f"/patients/{patient.id}/medical-history", {"kind": "medication", "title": "Aspirin"}, status=201)
     embedded.run_until_idle()
-    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"])
+    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"], entry["id"])
 
 
 def patch(operation_id: str, **changes: Any) -> Change:
     """Return the change of some fields of the resource that an operation reads."""
 
     def change(clinic: ClinicWithEtags) -> None:
-        user = clinic.patient if operation_id == "get_my_profile" else clinic.admin
+        user = clinic.patient if operation_id in ("get_my_profile", "get_medical_entry") else clinic.admin
         path = clinic.paths()[operation_id]
         user.request("PATCH", path, changes, if_match=user.request("GET", path)["version"])
 
@@ -125,6 +129,15 @@ def put_hours(suffix: str, body: Any) -> Change:
 
 def act_on_webhook(action: str, status: int) -> Change:
     return lambda clinic: clinic.admin.request("POST", f"{clinic.paths()['get_webhook']}/{action}", status=status)
+
+
+def correct_as_doctor(clinic: ClinicWithEtags) -> None:
+    path = clinic.paths()["get_medical_entry"]
+    clinic.doctor.request("PATCH", path, {"title": "Acetylsalicylic acid"}, if_match=clinic.doctor.request("GET", path)["version"])
+
+
+def retract_entry(clinic: ClinicWithEtags) -> None:
+    clinic.doctor.request("POST", f"{clinic.paths()['get_medical_entry']}/retract", {"reason": "Another patient's"})
 
 
 def put_template(clinic: ClinicWithEtags) -> None:
@@ -211,6 +224,14 @@ DOCTOR: dict[str, Any] = {
     "accepting_patients": False,
     "active": False,
 }
+ENTRY: dict[str, Any] = {
+    "title": "ASS",
+    "details": "After meals",
+    "onset_on": "2020-02-29",
+    "status": "inactive",
+    "dose": "100 mg",
+    "code": {"system": "http://www.whocc.no/atc", "code": "B01AC06"},
+}
 APPOINTMENT: dict[str, Change] = {
     "reason": patch("get_appointment", reason="Knee"),
     "intake": patch("get_appointment", intake={"a": "b"}),
@@ -228,6 +249,11 @@ CHANGES: dict[str, dict[str, Change]] = {
     "get_any_appointment": APPOINTMENT,
     "get_my_profile": profile_changes(),
     "get_patient": profile_changes(),
+    "get_medical_entry": {
+        **{name: patch("get_medical_entry", **{name: value}) for name, value in ENTRY.items()},
+        "author_id and reported_by": correct_as_doctor,
+        "retracted": retract_entry,
+    },
     "get_my_preferences": {
         "reminder_offsets_minutes": put_preferences("get_my_preferences", reminder_offsets_minutes=[30]),
         "quiet_hours": put_preferences("get_my_preferences", quiet_hours={"from": "22:00", "to": "06:00"}),
@@ -273,6 +299,7 @@ CONSTANTS: dict[str, set[str]] = {
     "get_me": {"role", "status", "locale"},
     "get_my_profile": {"email"},
     "get_patient": {"email"},
+    "get_medical_entry": {"patient_id", "kind", "severity", "recorded_at"},
     "get_my_preferences": {"channels"},
     "get_schedule": {"doctor_id"},
     "get_template": {"kind", "locale", "variables", "required"},
@@ -325,7 +352,8 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
         if "304" not in get["responses"]:
             names = {parameter["name"] for parameter in get.get("parameters", []) if parameter["in"] == "query"}
             params = {name: value for name, value in (visit | RANGE).items() if name in names and (name in visit or "from" in names)}
-            reader = clinic.patient if path.startswith(("/holds", "/patients/me")) else clinic.admin
+            reader = clinic.patient if path.startswith(("/holds", "/patients/me", "/patients/{patient_id}/medical")) else clinic.admin
+            reader = clinic.doctor if path.endswith("/summary") else reader
             link_token = {"token": token_in_path(clinic, path)} if "{token}" in path else {}
             response = reader.http.get(path.format(**ids | link_token), params=params)
             assert (response.status_code, "etag" in response.headers) == (200, False), (path, response.text)
@@ -343,6 +371,7 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
     hold = clinic.patient.request("POST", "/holds", booking, status=201)
     people = {"doctor_id": clinic.doctor.id, "patient_id": clinic.patient.id, "appointment_id": clinic.appointment["id"]}
     return people | {
+        "entry_id": clinic.entry,
         "leave_id": leave["id"],
         "closure_id": closure["id"],
         "hold_id": hold["id"],

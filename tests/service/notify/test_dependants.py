@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.ports import MailDeferred
-from shared.contracts.events import AccountChanged, PatientChanged
+from shared.contracts.events import AccountChanged, BreakGlassOpened, PatientChanged
 from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService
@@ -54,6 +55,32 @@ async def test_each_guardian_of_a_dependant_gets_a_mail_in_their_language_and_zo
         (MOTHER, MessageStatus.SENT, None),
         (FATHER, MessageStatus.SENT, None),
     ]
+
+
+def an_opened_record() -> BreakGlassOpened:
+    people: dict[str, Any] = {"break_glass_id": new_id(), "patient_id": PATIENT, "admin_id": new_id()}
+    return BreakGlassOpened(id=new_id(), occurred_at=NOON, expires_at=NOON + timedelta(hours=1), **people)
+
+
+async def test_each_guardian_of_a_dependant_is_told_that_the_record_was_opened(
+    notify: RunningService, mailbox: MemoryMailbox, dependant: FakeContactServices, tmp_path: Path
+) -> None:
+    event = an_opened_record()
+    for _ in range(2):
+        await notify.publish_event(event)
+    assert sorted(mailbox.count_mails()) == [
+        ("lena@example.com", "Eine Patientenakte wurde geöffnet"),
+        ("paul@example.com", "A medical record was opened"),
+    ]
+    assert "13:00 Uhr" in mailbox.text_to("lena@example.com")
+    assert "until Monday, 2 March 2026, 08:00" in mailbox.text_to("paul@example.com")
+    assert str(event.admin_id) not in mailbox.text_to("paul@example.com")
+
+
+async def test_a_patient_is_told_of_every_opening_of_the_record(notify: RunningService, mailbox: MemoryMailbox) -> None:
+    for _ in range(2):
+        await notify.publish_event(an_opened_record())
+    assert mailbox.count_mails() == {(EMAILS[str(PATIENT)], "A medical record was opened"): 2}
 
 
 async def test_a_repeated_event_sends_each_guardian_one_mail(

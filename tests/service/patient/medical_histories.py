@@ -43,7 +43,7 @@ CALLERS = {
 
 
 @dataclass
-class FakeAppointments:
+class FakeAppointmentList:
     """The internal list of appointment-service. `treating` are the doctors for whom it lists an appointment."""
 
     treating: set[UUID] = field(default_factory=set)
@@ -65,7 +65,7 @@ class Histories:
     """The service, and what the other services answer."""
 
     service: RunningService
-    appointments: FakeAppointments
+    appointments: FakeAppointmentList
 
     async def call(self, method: str, path: str, caller: str, body: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
         """Send a request as one of CALLERS; `headers` are named with underscores."""
@@ -95,7 +95,7 @@ class Histories:
 @asynccontextmanager
 async def run_histories(folder: Path, url: str, **settings: Any) -> AsyncIterator[Histories]:
     """Run patient-service with Sam, a child, the guardian, the doctor of a coming visit and one of a visit 25 months ago."""
-    appointments = FakeAppointments()
+    appointments = FakeAppointmentList()
     events = (AuditRecorded, BreakGlassOpened)
     async with run_service("patient_svc", folder, appointments, record_events=events, database_url=url, **settings) as service:
         await create_profile(service, SAM, **PROFILE)

@@ -105,6 +105,9 @@ class InMemoryStore:
     async def find_many(self, ids: list[UUID]) -> dict[UUID, Appointment]:
         return {appointment_id: self.appointments[appointment_id] for appointment_id in ids if appointment_id in self.appointments}
 
+    async def list_by_id(self, limit: int, after: UUID | None) -> list[Appointment]:
+        return [self.appointments[key] for key in sorted(self.appointments) if after is None or key > after][:limit]
+
     async def save(self, appointment: Appointment) -> Appointment:
         async with self.stop_points.call():
             while self.saved_meanwhile:

@@ -152,9 +152,8 @@ async def test_a_booking_that_read_the_doctor_before_the_change_follows_within_a
     clinic = FakeClinic()
     await change_doctor(clinic, **MOVED_OUT)
     late = clinic.add(an_appointment())
-    assert await clinic.doctor_follower.follow_doctors() == 1
     clinic.clock.advance(MINUTE)
-    assert await clinic.doctor_follower.follow_doctors() == 0
+    assert await clinic.doctor_follower.follow_doctors() == 1
     assert (await clinic.store.list_changed_doctors(10, None), clinic.store.appointments[late.id].sequence) == ([], 1)
 
 
@@ -246,3 +245,22 @@ async def test_a_doctor_whose_appointments_cannot_be_read_does_not_stop_the_othe
     assert [clinic.store.appointments[appointment.id].version for appointment in (first, second)] == [first.version, second.version + 1]
     clinic.store.list_ahead_with_doctor = list_ahead  # type: ignore[method-assign]
     assert await clinic.doctor_follower.follow_doctors() == 1, "tried again later"
+
+
+async def test_the_appointments_of_a_changed_doctor_are_read_once_at_once_and_once_after_a_minute() -> None:
+    clinic, reads = FakeClinic(), 0
+    clinic.add(an_appointment())
+    list_ahead = clinic.store.list_ahead_with_doctor
+
+    async def count_reads(*arguments: Any) -> Any:
+        nonlocal reads
+        reads += arguments[-1] is None  # the first page
+        return await list_ahead(*arguments)
+
+    clinic.store.list_ahead_with_doctor = count_reads  # type: ignore[assignment]
+    for version in (2, 3):
+        await change_doctor(clinic, **(MOVED_OUT | {"version": version}))
+        for seconds in (0, 30, 29, 1, 60):
+            clinic.clock.advance(timedelta(seconds=seconds))
+            await clinic.doctor_follower.follow_doctors()
+        assert reads == 2 * (version - 1)

@@ -16,7 +16,7 @@ from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.clients.languages import shipped_languages
 from notify_svc.domain.mail_content import AppointmentDetails, Clinic, MailContent, PasswordLink, Recipient
 from notify_svc.domain.messages import Message
-from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_CALENDAR, KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_APPOINTMENT, KINDS_WITHOUT_CALENDAR, Audience, MessageKind
 from notify_svc.ports import InvalidAddress, RenderedMail
 from shared.contracts.events import AccountInvited
 from shared.contracts.texts import one_line
@@ -69,7 +69,7 @@ def test_mails_are_in_the_recipients_language_or_else_in_english() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [kind for kind in MessageKind if kind not in KINDS_WITHOUT_LINK | KINDS_WITHOUT_CALENDAR | {MessageKind.INVITED, MessageKind.RESET}],
+    [kind for kind in MessageKind if kind not in KINDS_WITHOUT_APPOINTMENT | KINDS_WITHOUT_CALENDAR],
 )
 @pytest.mark.parametrize("audience", [Audience.PATIENT, Audience.DOCTOR])
 @pytest.mark.parametrize("language", shipped_languages())

@@ -12,19 +12,19 @@ from notify_svc.clients.languages import date_format, find_language, shipped_lan
 from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template
 from notify_svc.clients.template_examples import example_content, longest_content
-from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_ABOUT_RECORDS, KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
 from notify_svc.domain.templates import TEMPLATES, template_name
 from tests.unit.notify.builders import CLINIC
 
 LANGUAGES = ("de", "en", "es", "fr")
 REVISIONS = {
-    "de": (2, "5b3a2ddfd115fc0a"),
-    "en": (2, "5d99d436e7668486"),
-    "es": (2, "cf22e9e4bb6cd619"),
-    "fr": (2, "ae764b46e09ad328"),
+    "de": (3, "b6801ccacc4b2e05"),
+    "en": (3, "47ee1dbe4686712a"),
+    "es": (3, "68c0c1ddb57318f0"),
+    "fr": (3, "7c773d374fb25f11"),
 }
 """The revision of each language and the digest of its templates. Raise the revision with every change, so that the ETags change too."""
-ABOUT_VISITS = set(MessageKind) - KINDS_WITHOUT_LINK - {MessageKind.INVITED, MessageKind.RESET, MessageKind.DIGEST}
+ABOUT_VISITS = set(MessageKind) - KINDS_WITHOUT_APPOINTMENT
 WITHOUT_AUDIENCE = {
     (MessageKind.GIVEN_AWAY, Audience.PATIENT),
     (MessageKind.AMENDED, Audience.DOCTOR),
@@ -39,8 +39,9 @@ def digest_of(language: str) -> str:
 
 def test_every_message_has_a_template() -> None:
     about_visits = {(kind, audience) for kind in ABOUT_VISITS for audience in (Audience.PATIENT, Audience.DOCTOR)}
-    to_owners = {(kind, Audience.OWNER) for kind in set(MessageKind) - ABOUT_VISITS}
-    assert {(rules.kind, rules.audience) for rules in TEMPLATES.values()} == (about_visits - WITHOUT_AUDIENCE) | to_owners
+    to_owners = {(kind, Audience.OWNER) for kind in set(MessageKind) - ABOUT_VISITS - KINDS_ABOUT_RECORDS}
+    about_records = {(kind, Audience.PATIENT) for kind in KINDS_ABOUT_RECORDS}
+    assert {(rules.kind, rules.audience) for rules in TEMPLATES.values()} == (about_visits - WITHOUT_AUDIENCE) | to_owners | about_records
     assert CANCELLING_KINDS < ABOUT_VISITS
 
 
