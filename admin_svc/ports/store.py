@@ -11,8 +11,8 @@ from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.domain.users import NewUser, PendingUser
 
 
-class AdminTransaction(Protocol):
-    """A transaction: it commits on leaving and rolls back on any exception."""
+class UserTransaction(Protocol):
+    """A transaction with pending users: it commits on leaving and rolls back on any exception."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
         """Insert a user whose creation begins, unless the id is stored already."""
@@ -24,15 +24,15 @@ class AdminTransaction(Protocol):
         """Return some of the users whose creation is due, and record when each is due again; the pauses grow."""
 
 
-class AdminStore(Protocol):
-    """The database of admin-service with pending users."""
+class UserStore(Protocol):
+    """The pending users in the database of admin-service."""
 
-    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
+    def begin(self) -> AbstractAsyncContextManager[UserTransaction]:
         """Open a transaction."""
 
 
 class AuditTransaction(Protocol):
-    """A transaction that appends to the audit trail. It commits on leaving and rolls back on any exception."""
+    """A transaction with the audit trail: it commits on leaving and rolls back on any exception."""
 
     async def append_line(self, line: AuditLine) -> None:
         """Append a line to the audit trail, unless the id is stored already: the stored line stays as it is."""
@@ -42,7 +42,7 @@ class AuditTransaction(Protocol):
 
 
 class AuditStore(Protocol):
-    """The database of admin-service with the audit trail, whose lines are never changed and never deleted."""
+    """The audit trail in the database of admin-service. Its lines are never changed and never deleted."""
 
     def begin(self) -> AbstractAsyncContextManager[AuditTransaction]:
         """Open a transaction."""

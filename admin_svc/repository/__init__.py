@@ -15,12 +15,12 @@ from shared.kit.sql import Database
 
 
 class SqlAdminTransaction(PendingUserWrites, AuditWrites):
-    """Implements AdminTransaction and AuditTransaction."""
+    """Implements UserTransaction and AuditTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlAdminStore(AuditReads):
-    """Implements AdminStore and AuditStore."""
+    """Implements UserStore and AuditStore."""
 
     database: Database
     now: Clock

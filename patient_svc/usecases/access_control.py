@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from patient_svc.domain.access import Access, AccessAction, Relation
-from patient_svc.domain.relations import AccessPolicy, Relations
+from patient_svc.domain.relations import UNRECORDED, AccessPolicy, Relations
 from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller, Role
@@ -32,8 +32,8 @@ class AccessControl:
     ) -> AsyncIterator[tuple[RecordTransaction, Relation]]:
         """Open a transaction for an action, yield it with the relation that permits the action, and record the action in it.
 
-        A refusal is recorded in a transaction of its own. Raises NoSuchPatient, NotForReception or BreakGlassRequired, and Unavailable when
-        a doctor is not known to treat the patient and appointment-service does not answer.
+        What is UNRECORDED is not recorded; a refusal is recorded in a transaction of its own. Raises NoSuchPatient, NotForReception or
+        BreakGlassRequired, and Unavailable when a doctor is not known to treat the patient and appointment-service does not answer.
         """
         is_treating = await self._ask_about_treatment(caller, patient_id, action)
         async with self.store.begin() as tx:
@@ -41,7 +41,8 @@ class AccessControl:
             relation = self._relation_for(relations.with_treatment() if is_treating else relations, action)
             if relation is not None:
                 yield tx, relation
-                await tx.record_access(self._access(caller, patient_id, action, relation, row_id))
+                if (relation, action) not in UNRECORDED:
+                    await tx.record_access(self._access(caller, patient_id, action, relation, row_id))
                 return
         if relations.is_known:
             await self._record_refusal(caller, patient_id, action, row_id)
