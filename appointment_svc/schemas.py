@@ -226,6 +226,12 @@ class HistoryOut(ReadModel):
     items: list[HistoryEntryOut]
 
 
+class ExportedAppointmentOut(AppointmentOut):
+    """An appointment with all its changes, as the patient gets it in an export."""
+
+    history: list[HistoryEntryOut]
+
+
 class VisitDoctorOut(ReadModel):
     """The doctor of a visit."""
 

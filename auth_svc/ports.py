@@ -162,6 +162,9 @@ class AuthStore(Protocol):
         The second value is the highest number that any session ever had. No session gets a lower number later.
         """
 
+    async def list_sessions(self, account_id: UUID, limit: int) -> list[Session]:
+        """Return up to `limit` sessions of an account, ended ones too, the one that was used last first."""
+
     async def number_ended_sessions(self, limit: int) -> int:
         """Number ended sessions that have no number yet, because the previous release ended them; return how many."""
 

@@ -211,3 +211,34 @@ class OpenIdConfigurationOut(ReadModel):
     response_types_supported: list[str] = Field(examples=[["token"]])
     subject_types_supported: list[str] = Field(examples=[["public"]])
     id_token_signing_alg_values_supported: list[str] = Field(examples=[["RS256"]])
+
+
+class ExportedAccountFields(ReadModel):
+    """An account as its owner gets it in an export. The hash of the password is not in it."""
+
+    id: UUID
+    email: str
+    full_name: str
+    role: Role
+    status: AccountStatus
+    phone: str | None
+    time_zone: str | None
+    locale: str | None
+    created_at: Instant
+
+
+class ExportedSession(ReadModel):
+    """A session of an account."""
+
+    id: UUID
+    created_at: Instant
+    last_used_at: Instant
+    expires_at: Instant
+    ended_at: Instant | None
+
+
+class ExportedAccountOut(ReadModel):
+    """`GET /internal/accounts/{id}/export`: the account and its sessions."""
+
+    account: ExportedAccountFields
+    sessions: list[ExportedSession]

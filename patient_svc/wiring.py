@@ -8,7 +8,14 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpAppointmentsAhead, HttpDoctorNameClient, HttpTreatments
+from patient_svc.clients import (
+    HttpAccountDirectory,
+    HttpAppointmentDirectory,
+    HttpAppointmentsAhead,
+    HttpDoctorNameClient,
+    HttpExportSources,
+    HttpTreatments,
+)
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -23,6 +30,7 @@ from patient_svc.usecases.booking_history import BookingHistory
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
 from patient_svc.usecases.erasures import Erasures
+from patient_svc.usecases.exports import PatientExports
 from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.patients import Patients
@@ -55,7 +63,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         preferences = PatientPreferences(store, runtime.clock, clinic)
         dependants = Dependants(store, runtime.clock, clinic, policy)
         runtime.provide(patients, preferences, dependants)
-        runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
+        access_log = AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR)))
+        runtime.provide(access_log)
         runtime.provide(Guardianships(store, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
@@ -67,6 +76,9 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         rebuilding = HistoryRebuilding(store, directory, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
         jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention, search)
+        clients = [runtime.client(service) for service in (Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION)]
+        sources = HttpExportSources(*clients)
+        runtime.provide(PatientExports(store, access, dependants, access_log, directory, sources, runtime.clock, clinic))
         ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
         erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
         runtime.provide(erasures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from admin_svc.ports import AdminStore
+from admin_svc.ports import UserStore
 from shared.contracts.erasures import ErasureReports, StoredAnswers
 from shared.contracts.events import PatientErased
 from shared.kit.retry import retry_on_abort
@@ -15,7 +15,7 @@ from shared.kit.retry import retry_on_abort
 class UserErasure:
     """Deletes users whose creation is not finished, and stored answers to requests that name the user."""
 
-    store: AdminStore
+    store: UserStore
     answers: StoredAnswers
     reports: ErasureReports
 

@@ -1,4 +1,4 @@
-"""Routes for patient-service, which keeps the booking history."""
+"""Routes for patient-service, which keeps the booking history and exports what the clinic has of a patient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from fastapi import Depends
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.visit_records import visit_records
+from appointment_svc.ports import AppointmentFilter
+from appointment_svc.routes.dependencies import UseQueries
+from appointment_svc.schemas import ExportedAppointmentOut
 from appointment_svc.usecases.booking_history import BookingHistorySource
+from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.booking_history import AppointmentSnapshots, SnapshotRequest, VisitRecord
 from shared.contracts.identity import Caller, Service
 from shared.kit import routes
@@ -36,3 +40,11 @@ async def list_visits(_caller: PatientService, paging: Paged, source: UseHistory
 async def list_snapshots(body: SnapshotRequest, _caller: PatientService, source: UseHistorySource) -> AppointmentSnapshots:
     """What the appointments that exist among the ids show of service and doctor."""
     return await source.list_snapshots(body.ids)
+
+
+@router.get("/patients/{patient_id}/appointments", response_model=Page[ExportedAppointmentOut], responses=refusals(BadCursor))
+async def export_appointments(patient_id: UUID, _caller: PatientService, paging: Paged, queries: UseQueries) -> Page[Appointment]:
+    """All appointments of a patient, refused ones too, with texts and all changes, by their start."""
+    wanted = AppointmentFilter(statuses=tuple(AppointmentStatus), patient_ids=(patient_id,))
+    appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
+    return paging.page(appointments.rows, wanted.sort_key)

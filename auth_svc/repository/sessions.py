@@ -32,6 +32,11 @@ class SessionReads:
             last_number = await connection.scalar(select(SESSION_END_NUMBERS.c.last_number))
             return [Session(**row._mapping) for row in rows], last_number or 0
 
+    async def list_sessions(self, account_id: UUID, limit: int) -> list[Session]:
+        query = select(SESSIONS).where(SESSIONS.c.account_id == account_id).order_by(SESSIONS.c.last_used_at.desc(), SESSIONS.c.id)
+        async with self.database.read() as connection:
+            return [Session(**row._mapping) for row in await connection.execute(query.limit(limit))]
+
     async def find_password_reset(self, reset_id: UUID) -> PasswordReset | None:
         async with self.database.read() as connection:
             row = (await connection.execute(select(PASSWORD_RESETS).where(PASSWORD_RESETS.c.id == reset_id))).one_or_none()

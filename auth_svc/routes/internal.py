@@ -10,7 +10,8 @@ from fastapi import Depends, Query, Request, Response
 from auth_svc.domain.accounts import Account
 from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
-from auth_svc.schemas import ResetTokenOut, RevokedSessionsOut, UpdateAccount
+from auth_svc.schemas import ExportedAccountOut, ResetTokenOut, RevokedSessionsOut, UpdateAccount
+from auth_svc.usecases.accounts import ExportedAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.sessions import RevokedSessions
 from shared.contracts.contacts import AccountContacts, AccountSearch, ContactRequest, FoundAccounts
@@ -64,6 +65,12 @@ async def list_accounts(
 @router.get("/accounts/{account_id}", response_model=AccountContact, responses=refusals(NoSuchAccount))
 async def get_account(account_id: UUID, _caller: ReadingService, accounts: UseAccounts, response: Response) -> Account:
     return with_etag(response, await accounts.get(account_id))
+
+
+@router.get("/accounts/{account_id}/export", response_model=ExportedAccountOut, responses=refusals(NoSuchAccount))
+async def export_account(account_id: UUID, _caller: PatientService, accounts: UseAccounts) -> ExportedAccount:
+    """For the export that a patient asks patient-service for."""
+    return await accounts.export(account_id)
 
 
 @router.post("/contacts", response_model=AccountContacts)

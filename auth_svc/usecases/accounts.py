@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile, PreviousFields
+from auth_svc.domain.sessions import Session
 from auth_svc.ports import AuthStore, AuthTransaction, PatientProfileClient
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
@@ -20,6 +21,17 @@ from shared.contracts.relayed_refusals import LastAdmin
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
+
+MAX_EXPORTED_SESSIONS = 200
+"""More than an account has: live ones are limited, and others are deleted after a day."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedAccount:
+    """An account, and its sessions with those that ended within the last day, the one that was used last first."""
+
+    account: Account
+    sessions: list[Session]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +53,12 @@ class Accounts:
     async def get(self, account_id: UUID) -> Account:
         """Return an account. Raises NoSuchAccount."""
         return (await self.store.get_account(account_id)).in_clinic(self.clinic_locale)
+
+    @retry_on_abort
+    async def export(self, account_id: UUID) -> ExportedAccount:
+        """Return what there is of an account and its sessions, for the person whose account it is. Raises NoSuchAccount."""
+        account = await self.get(account_id)
+        return ExportedAccount(account, await self.store.list_sessions(account_id, MAX_EXPORTED_SESSIONS))
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> AccountContacts:

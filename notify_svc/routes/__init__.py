@@ -6,6 +6,7 @@ routers = (
     dead_letters.router,
     messages.router,
     messages.own_router,
+    messages.internal_router,
     templates.router,
     webhooks.router,
     doctor_preferences.router,

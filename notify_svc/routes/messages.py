@@ -14,10 +14,11 @@ from notify_svc.ports.message_log import LoggedMessage, MessageFilter
 from notify_svc.schemas.messages import MessageDetailsOut, MessageOut, OwnMessageOut
 from notify_svc.usecases.message_log import MessageLog
 from notify_svc.usecases.resend import MessageResending
+from shared.contracts.identity import Caller, Service
 from shared.contracts.ranges import RangeReversed
 from shared.contracts.values import Instant
 from shared.kit import routes
-from shared.kit.access import MessageReader, Patient, Staff
+from shared.kit.access import MessageReader, Patient, Staff, require_services
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.problems import refusals
@@ -26,6 +27,8 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/admin/messages", tags=["Administration"])
 own_router = routes.service_router(prefix="/patients/me/messages", tags=["Patients"])
+internal_router = routes.service_router(prefix="/internal", internal=True)
+PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
 UseLog = Annotated[MessageLog, use_case(MessageLog)]
 UseResending = Annotated[MessageResending, use_case(MessageResending)]
 
@@ -97,3 +100,9 @@ async def list_my_messages(request: Request, response: Response, caller: Patient
     """Newest first: what was sent, what may have arrived, and what could not be delivered."""
     messages = await log.list_for_recipient(caller.id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(messages, lambda message: message.sort_key))
+
+
+@internal_router.get("/patients/{patient_id}/messages", response_model=Page[OwnMessageOut], responses=refusals(BadCursor))
+async def export_messages(patient_id: UUID, _caller: PatientService, paging: Paged, log: UseLog) -> Page[LoggedMessage]:
+    """What a patient was sent, newest first, for the export that the patient asks patient-service for."""
+    return paging.page(await log.list_for_recipient(patient_id, paging.limit, paging.after), lambda message: message.sort_key)

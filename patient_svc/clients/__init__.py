@@ -4,6 +4,14 @@ from patient_svc.clients.accounts import HttpAccountDirectory
 from patient_svc.clients.appointments_ahead import HttpAppointmentsAhead
 from patient_svc.clients.directory import HttpAppointmentDirectory
 from patient_svc.clients.doctors import HttpDoctorNameClient
+from patient_svc.clients.exports import HttpExportSources
 from patient_svc.clients.treatments import HttpTreatments
 
-__all__ = ["HttpAccountDirectory", "HttpAppointmentDirectory", "HttpAppointmentsAhead", "HttpDoctorNameClient", "HttpTreatments"]
+__all__ = [
+    "HttpAccountDirectory",
+    "HttpAppointmentDirectory",
+    "HttpAppointmentsAhead",
+    "HttpDoctorNameClient",
+    "HttpExportSources",
+    "HttpTreatments",
+]

@@ -1,6 +1,18 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import accesses, dependants, erasures, guardians, internal, patients, preferences, records, staff_patients, visits
+from patient_svc.routes import (
+    accesses,
+    dependants,
+    erasures,
+    exports,
+    guardians,
+    internal,
+    patients,
+    preferences,
+    records,
+    staff_patients,
+    visits,
+)
 
 routers = (
     patients.router,
@@ -11,6 +23,7 @@ routers = (
     records.router,
     visits.router,
     accesses.router,
+    exports.router,
     erasures.router,
     erasures.admin_router,
     erasures.internal_router,

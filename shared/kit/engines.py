@@ -33,7 +33,14 @@ def create_sqlite_engine(url: str, begin: str, connections: int) -> AsyncEngine:
     def set_pragmas(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # sqlite3 must not begin transactions itself
         cursor = connection.cursor()
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=5000", "cache_size=-2000"):
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "busy_timeout=5000",
+            "cache_size=-2000",
+            "secure_delete=ON",
+        ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 

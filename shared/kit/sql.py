@@ -86,6 +86,18 @@ class Database:
         """Open a transaction for reading. Raises as `write` does."""
         return open_transaction(self._reader, self._reader_slots)
 
+    async def empty_log(self) -> None:
+        """Empty the write-ahead log of SQLite, which has pages as they were before rows were deleted. Elsewhere nothing happens.
+
+        The log stays while a reader needs it; a later call empties it.
+        """
+        if self.is_sqlite:
+            async with self._writer_slots, self._writer.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection  # outside of any transaction
+                assert driver is not None
+                cursor = await driver.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                await cursor.close()
+
     async def check(self) -> None:
         """Raise Unavailable when the database does not answer. A connection that was lost since its last use is replaced."""
         await retry_transaction(self._select_1, attempts=3)

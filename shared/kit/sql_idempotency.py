@@ -59,16 +59,19 @@ class SqlIdempotencyStore:
     async def delete_mentioning(self, subject_id: UUID) -> int:
         """Delete the stored responses whose body contains an id, such as those that name a patient; return how many.
 
-        The bodies are searched in a query without locks, so that requests under way do not wait.
+        The bodies are searched in a query without locks, so that requests under way do not wait. This is the last step of erasing a
+        patient, so that SQLite's log, which has what was deleted before, is emptied, too.
         """
         keys, text = self.tables.idempotency_keys, str(subject_id).encode()
         mentioning = select(keys.c.key_id).where(keys.c.status.is_not(None), func.instr(keys.c.body, text) > 0)
         async with self.database.read() as connection:
             key_ids = list(await connection.scalars(mentioning))
-        if not key_ids:
-            return 0
-        async with self.database.write() as connection:
-            return (await connection.execute(delete(keys).where(keys.c.key_id.in_(key_ids)))).rowcount
+        count = 0
+        if key_ids:
+            async with self.database.write() as connection:
+                count = (await connection.execute(delete(keys).where(keys.c.key_id.in_(key_ids)))).rowcount
+        await self.database.empty_log()
+        return count
 
     async def release(self, key_id: UUID) -> None:
         """Delete the claim, so that the request can be sent again with the same key. A stored response stays."""
