@@ -18,10 +18,15 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients/me", tags=["Patients"])
 UseExports = Annotated[PatientExports, use_case(PatientExports)]
+EXAMPLE = {"format": "careslot-export-1", "generated_at": "2026-03-06T08:15:00Z", "complete": True, "missing": []}
+FHIR_EXAMPLE = {"resourceType": "Bundle", "type": "collection", "timestamp": "2026-03-06T08:15:00Z", "entry": []}
 EXPORT_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "All that the clinic has of you; as JSON, or as a FHIR R4B Bundle",
-        "content": {"application/json": {"schema": {"type": "object"}}, "application/fhir+json": {"schema": {"type": "object"}}},
+        "content": {
+            "application/json": {"schema": {"type": "object"}, "example": EXAMPLE},
+            "application/fhir+json": {"schema": {"type": "object"}, "example": FHIR_EXAMPLE},
+        },
     }
 }
 

@@ -34,6 +34,13 @@ class AffectedAppointmentOut(ReadModel):
     proposals: list[Alternative]
 
 
+class AheadAppointmentOut(ReadModel):
+    """An appointment that has not begun."""
+
+    id: UUID
+    starts_at: Instant
+
+
 class Problem(BaseModel):
     """RFC 9457 problem document. The members after `request_id` are facts of single refusals, and absent from all others."""
 
@@ -72,4 +79,6 @@ class Problem(BaseModel):
     affected: list[AffectedAppointmentOut] = Field(
         default_factory=list, description="`affected_changed`: the appointments in the time of the leave now."
     )
+    appointments: list[AheadAppointmentOut] = Field(default_factory=list, description="`future_appointments`: the first ones.")
+    dependant_ids: list[UUID] = Field(default_factory=list, description="`has_dependants`: those without another guardian.")
     appointment_id: UUID | None = Field(default=None, description="A decision about a leave that cannot be carried out: its appointment.")

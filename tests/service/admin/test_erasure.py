@@ -20,7 +20,7 @@ from tests.running import NOON, RunningService, run_service
 SAM, KIM = UUID(int=1), UUID(int=2)
 
 
-class PatientService:
+class ErasureRecorder:
     """patient-service, with the reports that it was sent by their paths."""
 
     def __init__(self) -> None:
@@ -34,19 +34,19 @@ class PatientService:
 
 
 @pytest.fixture
-def patient_service() -> PatientService:
-    return PatientService()
+def patient_service() -> ErasureRecorder:
+    return ErasureRecorder()
 
 
 @pytest.fixture
-async def admin(tmp_path: Path, patient_service: PatientService, sql_url: str) -> AsyncIterator[RunningService]:
+async def admin(tmp_path: Path, patient_service: ErasureRecorder, sql_url: str) -> AsyncIterator[RunningService]:
     """The service on SQLite and on MariaDB."""
     async with run_service("admin_svc", tmp_path, patient_service, database_url=sql_url) as service:
         yield service
 
 
 async def test_pending_users_and_stored_answers_of_an_erased_patient_are_deleted(
-    admin: RunningService, patient_service: PatientService, sql_url: str
+    admin: RunningService, patient_service: ErasureRecorder, sql_url: str
 ) -> None:
     answers = INFRASTRUCTURE.idempotency_keys
     async with Database(sql_url) as database, database.write() as connection:
