@@ -43,6 +43,8 @@ What else guardians may do ends when the dependant is an adult and has an accoun
 """
 TREATING_STATUSES = frozenset({"requested", "booked", "checked_in", "in_progress", "completed", "missed"})
 """The statuses of appointments whose doctor treats the patient."""
+UNRECORDED = frozenset({(Relation.SELF, AccessAction.VISITS_READ)})
+"""What is not written into the access log, although it is permitted: patients see only what others read of their visits."""
 RELATION_BY_ROLE = {Role.RECEPTION: Relation.RECEPTION, Role.ADMIN: Relation.ADMIN, Role.SERVICE: Relation.SERVICE}
 
 

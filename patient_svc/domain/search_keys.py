@@ -56,6 +56,11 @@ class KeyRange:
     first: str
     last: str
 
+    @property
+    def is_single(self) -> bool:
+        """True for the range of one key."""
+        return self.first == self.last
+
     @classmethod
     def equal(cls, kind: KeyKind, key: str) -> KeyRange:
         """Return the range of one key."""

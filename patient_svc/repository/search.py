@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient
@@ -82,21 +82,32 @@ def lookups(terms: Sequence[KeyTerm], limit: int) -> Iterator[Select[Any]]:
     """
     first, *others = terms or ((),)
     keys = SEARCH_KEYS
-    for condition in _conditions(keys, first):
-        query = select(keys.c.patient_id).where(keys.c.kind == first[0].kind, condition, *(_has_term(keys, term) for term in others))
-        yield query.order_by(keys.c.kind.desc(), keys.c.key.desc(), keys.c.patient_id.desc()).limit(limit)
+    for group in _groups(first):
+        query = select(keys.c.patient_id).where(_is_in(keys, group), *(_has_term(keys, term) for term in others))
+        # MariaDB sorts the rows if a column that is constant stands in ORDER BY.
+        order = (keys.c.patient_id,) if group[0].is_single and len(group) == 1 else (keys.c.key, keys.c.patient_id)
+        yield query.order_by(*(column.desc() for column in order)).limit(limit)
+
+
+def _groups(term: KeyTerm) -> Iterator[KeyTerm]:
+    """Yield the parts of a term that one query can read in the order of the index: the single keys together, and each range."""
+    if single := tuple(key_range for key_range in term if key_range.is_single):
+        yield single
+    yield from ((key_range,) for key_range in term if not key_range.is_single)
+
+
+def _is_in(keys: FromClause, group: KeyTerm) -> ColumnElement[bool]:
+    first = group[0]
+    is_between = keys.c.key.between(first.first, first.last)
+    return and_(keys.c.kind == first.kind, keys.c.key.in_([key.first for key in group]) if first.is_single else is_between)
 
 
 def _has_term(keys: FromClause, term: KeyTerm) -> ColumnElement[bool]:
+    """Return the condition that a patient has a term. As EXISTS, MariaDB may read all patients who have the term first, and sort them."""
     others = SEARCH_KEYS.alias()
-    return exists().where(others.c.patient_id == keys.c.patient_id, others.c.kind == term[0].kind, or_(*_conditions(others, term)))
-
-
-def _conditions(keys: FromClause, term: KeyTerm) -> Iterator[ColumnElement[bool]]:
-    """Yield the condition of the single keys of a term, if there are any, and that of each range."""
-    if single := [key_range.first for key_range in term if key_range.first == key_range.last]:
-        yield keys.c.key.in_(single)
-    yield from (keys.c.key.between(key_range.first, key_range.last) for key_range in term if key_range.first != key_range.last)
+    has_key = or_(*(_is_in(others, group) for group in _groups(term)))
+    query = select(literal(1)).where(others.c.patient_id == keys.c.patient_id, has_key).limit(1)
+    return query.correlate(keys).scalar_subquery().is_not(None)
 
 
 async def _latest_visits(connection: AsyncConnection, patient_ids: Collection[UUID]) -> dict[UUID, datetime]:

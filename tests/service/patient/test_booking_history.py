@@ -164,7 +164,8 @@ async def test_each_role_and_relation_and_every_read_and_refusal_is_recorded(his
         response = await history.get(f"/patients/{patient_id}/appointments", caller)
         assert response.status_code == status, (patient_id, relation)
         outcome = "done" if status == 200 else "refused"
-        assert (await history.audited())[-1][1:] == (outcome, relation)
+        audited = await history.audited()
+        assert audited == [] if relation == "self" else audited[-1][1:] == (outcome, relation)
         if status == 404:
             assert response.json()["code"] == "no_such_patient"
     count = len(await history.audited())
