@@ -31,7 +31,6 @@ from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
 from shared.kit.clock import system_clock
-from shared.kit.logs import request_id
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 from shared.kit.sql import Database
@@ -49,7 +48,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
 
         clinic = ClinicDefaults(settings.time_zone, settings.locale)
         policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
-        access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy, request_id.get)
+        access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy)
         patients = Patients(store, runtime.clock, clinic, access)
         preferences = PatientPreferences(store, runtime.clock, clinic)
         dependants = Dependants(store, runtime.clock, clinic, policy)

@@ -11,8 +11,8 @@ from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.domain.users import NewUser, PendingUser
 
 
-class AdminTransaction(Protocol):
-    """A transaction: it commits on leaving and rolls back on any exception."""
+class UserTransaction(Protocol):
+    """A transaction with pending users: it commits on leaving and rolls back on any exception."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
         """Insert a user whose creation begins, unless the id is stored already."""
@@ -23,6 +23,17 @@ class AdminTransaction(Protocol):
     async def take_due_users(self, now: datetime) -> list[PendingUser]:
         """Return some of the users whose creation is due, and record when each is due again; the pauses grow."""
 
+
+class UserStore(Protocol):
+    """The pending users in the database of admin-service."""
+
+    def begin(self) -> AbstractAsyncContextManager[UserTransaction]:
+        """Open a transaction."""
+
+
+class AuditTransaction(Protocol):
+    """A transaction with the audit trail: it commits on leaving and rolls back on any exception."""
+
     async def append_line(self, line: AuditLine) -> None:
         """Append a line to the audit trail, unless the id is stored already: the stored line stays as it is."""
 
@@ -30,10 +41,10 @@ class AdminTransaction(Protocol):
         """Record that this transaction handles an event; return False if one did before."""
 
 
-class AdminStore(Protocol):
-    """The database of admin-service. Lines of the audit trail are never changed and never deleted."""
+class AuditStore(Protocol):
+    """The audit trail in the database of admin-service. Its lines are never changed and never deleted."""
 
-    def begin(self) -> AbstractAsyncContextManager[AdminTransaction]:
+    def begin(self) -> AbstractAsyncContextManager[AuditTransaction]:
         """Open a transaction."""
 
     async def list_lines(self, wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> list[AuditLine]:

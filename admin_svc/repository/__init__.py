@@ -15,12 +15,12 @@ from shared.kit.sql import Database
 
 
 class SqlAdminTransaction(PendingUserWrites, AuditWrites):
-    """Implements AdminTransaction."""
+    """Implements UserTransaction and AuditTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlAdminStore(AuditReads):
-    """Implements AdminStore."""
+    """Implements UserStore and AuditStore."""
 
     database: Database
     now: Clock

@@ -11,7 +11,11 @@ from shared.contracts.audit import AuditOutcome
 from shared.contracts.identity import Role
 from shared.contracts.values import Instant, ReadModel
 
-AuditAction = Annotated[str, StringConstraints(max_length=48, pattern=r"^[a-z_]{1,24}\.[a-z_]{1,23}$"), Field(examples=["medical_history.read"])]
+AuditAction = Annotated[
+    str,
+    StringConstraints(max_length=48, pattern=r"^[a-z_]{1,24}\.[a-z_]{1,23}$"),
+    Field(examples=["medical_history.read"]),
+]
 """What was done, as `noun.verb`."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
-from admin_svc.ports import AdminStore
+from admin_svc.ports import AuditStore
 from shared.contracts.events import AuditRecorded
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
@@ -15,7 +15,7 @@ from shared.kit.retry import retry_on_abort
 class AuditTrail:
     """The lines that all services report. They are appended and read, never changed and never deleted."""
 
-    store: AdminStore
+    store: AuditStore
     now: Clock
 
     @retry_on_abort

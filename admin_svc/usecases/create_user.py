@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from admin_svc.domain.users import NewUser, PendingUser
-from admin_svc.ports import AdminStore, DoctorProfileClient, UserAccountClient
+from admin_svc.ports import DoctorProfileClient, UserAccountClient, UserStore
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
@@ -23,7 +23,7 @@ class UserCreation:
     The call lies between two transactions and may be repeated.
     """
 
-    store: AdminStore
+    store: UserStore
     accounts: UserAccountClient
     doctors: DoctorProfileClient
     now: Clock

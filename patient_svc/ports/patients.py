@@ -14,13 +14,13 @@ from patient_svc.ports.accesses import AccessStore, AccessTransaction
 from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
 from patient_svc.ports.guardians import SortKey as SortKey
 from patient_svc.ports.search import SearchStore, SearchTransaction
-from patient_svc.ports.visits import VisitStore, VisitTransaction
+from patient_svc.ports.visits import HistoryStore, HistoryTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
 
 
-class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransaction, SearchTransaction, Protocol):
+class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransaction, SearchTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
@@ -45,7 +45,7 @@ class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransactio
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(GuardianStore, VisitStore, AccessStore, SearchStore, Protocol):
+class PatientStore(GuardianStore, HistoryStore, AccessStore, SearchStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:

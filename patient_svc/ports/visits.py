@@ -15,7 +15,7 @@ from shared.contracts.booking_history import AppointmentSnapshot, VisitRecord
 from shared.contracts.pages import Page
 
 
-class VisitTransaction(Protocol):
+class HistoryTransaction(Protocol):
     """The part of a transaction that reads and writes visits and rebuilds."""
 
     async def save_visit(self, visit: PatientVisit) -> None:
@@ -37,7 +37,7 @@ class VisitTransaction(Protocol):
         """Store the new state of a rebuild; return False if it was changed since it was read."""
 
 
-class VisitStore(Protocol):
+class HistoryStore(Protocol):
     """The part of the database that reads visits and rebuilds."""
 
     async def list_visits_stored_before(self, instant: datetime, *, limit: int, after: UUID | None) -> list[UUID]:
@@ -50,10 +50,10 @@ class VisitStore(Protocol):
         """Return a rebuild, or None."""
 
 
-class RebuildStore(VisitStore, Protocol):
+class RebuildStore(HistoryStore, Protocol):
     """The database, as rebuilds of the booking history need it."""
 
-    def begin(self) -> AbstractAsyncContextManager[VisitTransaction]:
+    def begin(self) -> AbstractAsyncContextManager[HistoryTransaction]:
         """Open a transaction."""
 
 

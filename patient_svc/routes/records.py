@@ -55,7 +55,7 @@ UNREADABLE = (NoSuchPatient, NotForReception, BreakGlassRequired, RecordsUnreada
 UNWRITABLE = (NoSuchPatient, RecordsUnreadable)
 BAD_CONTENT = (BadCode, FieldNotForKind, OnsetInTheFuture, OnsetBeforeBirth)
 SECRET = [Depends(forbid_storing)]
-"""Answers to POST with health data are not stored for their Idempotency-Key: the repeated request finds what the first one did."""
+"""What is sent and answered to a POST is not stored for its Idempotency-Key: the repeated request finds what the first one did."""
 
 
 def _filter(
@@ -202,12 +202,16 @@ async def get_medical_summary(patient_id: UUID, caller: access.Account, history:
     status_code=201,
     responses=refusals(NoSuchPatient, RecordsUnreadable),
     summary="Open a medical history in an emergency",
+    dependencies=SECRET,
 )
 async def open_break_glass(
-    patient_id: UUID, body: OpenBreakGlass, caller: access.Admin, operation: OperationId, break_glass: UseBreakGlass
+    patient_id: UUID, body: OpenBreakGlass, caller: access.Admin, operation: OperationId, break_glass: UseBreakGlass, response: Response
 ) -> BreakGlass:
     """Lets the admin who calls read the medical history for 60 minutes. It is recorded, and the patient or the guardians get a mail."""
-    return await break_glass.open(caller, patient_id, operation.id, body.reason)
+    opened = await break_glass.open(caller, patient_id, operation.id, body.reason)
+    if opened.is_repeated:
+        mark_replayed(response)
+    return opened.break_glass
 
 
 def _created(response: Response, added: AddedEntry) -> MedicalEntry:

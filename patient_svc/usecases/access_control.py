@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
@@ -10,22 +10,21 @@ from uuid import UUID
 from patient_svc.domain.access import Access, AccessAction, Relation
 from patient_svc.domain.relations import UNRECORDED, AccessPolicy, Relations
 from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
+from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
 class AccessControl:
-    """Permits or refuses what callers do with the data of a patient, and writes the log. `request_id` returns the request's id."""
+    """Permits or refuses what callers do with the data of a patient, and writes the log."""
 
     store: RecordStore
     treatments: Treatments
     now: Clock
     policy: AccessPolicy
-    request_id: Callable[[], str | None]
 
     @asynccontextmanager
     async def begin(
@@ -73,4 +72,4 @@ class AccessControl:
             await tx.record_access(self._access(caller, patient_id, action, None, row_id))
 
     def _access(self, caller: Caller, patient_id: UUID, action: AccessAction, relation: Relation | None, row_id: UUID | None) -> Access:
-        return Access.of(new_id(), self.now(), caller, patient_id, action, relation, row_id=row_id, request_id=self.request_id())
+        return access_line(caller, patient_id, action, relation, now=self.now(), row_id=row_id)

@@ -16,6 +16,14 @@ from shared.kit.retry import retry_on_abort
 
 
 @dataclass(frozen=True, slots=True)
+class OpenedRecord:
+    """An access by break-glass, and whether an earlier request with the same id has opened it."""
+
+    break_glass: BreakGlass
+    is_repeated: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BreakGlassAccess:
     """The use case of break-glass. An access lasts for `minutes`, and ends sooner by nothing but time."""
 
@@ -24,17 +32,17 @@ class BreakGlassAccess:
     minutes: int
 
     @retry_on_abort
-    async def open(self, caller: Caller, patient_id: UUID, break_glass_id: UUID, reason: str) -> BreakGlass:
+    async def open(self, caller: Caller, patient_id: UUID, break_glass_id: UUID, reason: str) -> OpenedRecord:
         """Let an admin read a medical history for a while, and tell the patient; or return the access that has this id already.
 
         Raises NoSuchPatient.
         """
         async with self.access.begin(caller, patient_id, AccessAction.BREAK_GLASS, row_id=break_glass_id) as (tx, _relation):
             await tx.get_patient(patient_id)
-            if opened := await tx.find_break_glass(break_glass_id):
-                return opened
+            if earlier := await tx.find_break_glass(break_glass_id):
+                return OpenedRecord(earlier, is_repeated=True)
             now = self.now()
             opened = BreakGlass(break_glass_id, caller.id, patient_id, now, now + timedelta(minutes=self.minutes), reason)
             await tx.insert_break_glass(opened)
             await tx.add_event(opened.opened_event(new_id()))
-        return opened
+        return OpenedRecord(opened, is_repeated=False)

@@ -95,12 +95,12 @@ class OperationDependency(RequestDependency):
 OperationId = Annotated[Operation, Depends(OperationDependency())]
 
 
-async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[Response]]) -> Response:
+async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[Response]], *, has_secrets: bool) -> Response:
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
     Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
     `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated; after a success another one with its key is refused.
-    When `run` raises, nothing is stored.
+    When `run` raises, nothing is stored. `has_secrets` says that bodies of the route must not be guessed from what is stored about them.
     """
     key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:
@@ -108,7 +108,7 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     if not KEY.fullmatch(key):
         raise BadIdempotencyKey(pointer="/Idempotency-Key")
     store: IdempotencyStore = request.app.state.idempotency
-    key_id, fingerprint = derive_id(request.caller.id, request.url.path, key), await _fingerprint(request)
+    key_id, fingerprint = derive_id(request.caller.id, request.url.path, key), await _fingerprint(request, key if has_secrets else "")
     stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
     if stored is not None:
         return stored.replay()
@@ -133,8 +133,12 @@ async def _end_claim(store: IdempotencyStore, key_id: UUID, response: Response) 
         await store.release(key_id)
 
 
-async def _fingerprint(request: ServiceRequest) -> str:
-    """Return a digest of what makes two requests the same: path, query, If-Match and body."""
+async def _fingerprint(request: ServiceRequest, salt: str) -> str:
+    """Return a digest of what makes two requests the same: path, query, If-Match and body.
+
+    A short body, such as the name of a disease, could be guessed from its digest. With the key as `salt`, which is not stored, it cannot,
+    unless the key can be guessed, too.
+    """
     url, if_match = request.url, request.headers.get("if-match", "")
-    parts = (url.path.encode(), url.query.encode(), if_match.encode(), await request.body())
+    parts = (url.path.encode(), url.query.encode(), if_match.encode(), await request.body(), *([salt.encode()] if salt else []))
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -26,6 +26,7 @@ from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
 from shared.kit.request_body import read_bounded_body
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
+from shared.kit.response_headers import forbid_storing
 
 MAX_BODY_BYTES = 64 * 1024
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -127,6 +128,7 @@ class ServiceRoute(APIRoute):
         steps = [step.run for step in STEPS if step.is_needed(signature)]
         call_fastapi = self._handler_without_request_dependencies()
         is_post = "POST" in signature.methods
+        has_secrets = any(dependency.call is forbid_storing for dependency in all_dependencies(self.dependant))
 
         async def respond(request: ServiceRequest) -> Response:
             try:
@@ -141,7 +143,9 @@ class ServiceRoute(APIRoute):
             try:
                 for run_step in steps:
                     await run_step(request, signature)
-                response = await (run_once_per_key(request, lambda: respond(request)) if is_post else respond(request))
+                response = await (
+                    run_once_per_key(request, lambda: respond(request), has_secrets=has_secrets) if is_post else respond(request)
+                )
             except Refusal as refusal:
                 response = problem_response(refusal, request.url.path)
             except RequestValidationError as error:

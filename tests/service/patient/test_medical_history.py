@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+import sqlalchemy as sa
 
+from patient_svc.repository.tables import INFRASTRUCTURE
+from shared.kit.sql import Database
 from tests.running import NOON
-from tests.service.patient.medical_histories import ASTHMA, HISTORY, SUMMARY, Histories, run_histories
+from tests.service.patient.medical_histories import ASTHMA, CALLERS, HISTORY, SUMMARY, Histories, run_histories
 from tests.service.patient.running_patient import DOCTOR, SAM
 
 PENICILLIN = {"kind": "allergy", "title": "Penicillin", "severity": "severe", "details": "Rash\nand fever", "onset_on": "2019-07-01"}
@@ -213,6 +217,16 @@ async def test_a_repeated_request_gets_the_first_answer_again_although_no_answer
     retracted = [await histories.call("POST", f"{path}/retract", "self", {"reason": "wrong"}, Idempotency_Key="k2") for _ in range(2)]
     assert retracted[0].json() == retracted[1].json()
     assert await histories.list_titles() == ["Severe asthma"]
+
+
+async def test_what_is_stored_for_a_key_neither_shows_the_entry_nor_lets_it_be_guessed(histories: Histories, sql_url: str) -> None:
+    body = b'{"kind":"condition","title":"Asthma"}'
+    headers = CALLERS["self"] | {"Idempotency-Key": str(uuid4()), "Content-Type": "application/json"}
+    assert (await histories.service.http.post(HISTORY, content=body, headers=headers)).status_code == 201
+    async with Database(sql_url) as database, database.read() as connection:
+        (stored,) = (await connection.execute(sa.select(INFRASTRUCTURE.idempotency_keys))).all()
+    assert (stored.status, stored.headers, stored.body) == (None, None, None)
+    assert stored.fingerprint != hashlib.sha256(b"\0".join((HISTORY.encode(), b"", b"", body))).hexdigest()
 
 
 async def test_a_summary_begins_with_allergies_and_leaves_out_what_does_not_matter_now(histories: Histories) -> None:

@@ -26,7 +26,7 @@ HALF = timedelta(minutes=30)
 
 
 @dataclass
-class Clinic:
+class HoldingClinic:
     """A running scheduling-service, and the services that it calls."""
 
     service: RunningService
@@ -47,15 +47,15 @@ class Clinic:
 
 
 @pytest.fixture
-async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[Clinic]:
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[HoldingClinic]:
     upstream = DoctorService([a_doctor(), a_doctor(id=COLLEAGUE)], [a_service()])
     async with a_clinic(tmp_path, upstream, database_url=sql_url) as service:
-        clinic = Clinic(service, upstream)
+        clinic = HoldingClinic(service, upstream)
         clinic.let_act(GUARDIAN)
         yield clinic
 
 
-async def test_a_guardian_holds_a_time_at_which_only_they_are_busy_for_the_dependant(clinic: Clinic) -> None:
+async def test_a_guardian_holds_a_time_at_which_only_they_are_busy_for_the_dependant(clinic: HoldingClinic) -> None:
     busy = await clinic.book(1, GUARDIAN, starts_at=NINE, doctor_id=COLLEAGUE, by=Actor(id=GUARDIAN, role=Role.PATIENT))
     assert busy.status_code == 200, busy.text
     refused = await clinic.hold(GUARDIANS_TOKEN)
@@ -67,7 +67,7 @@ async def test_a_guardian_holds_a_time_at_which_only_they_are_busy_for_the_depen
     assert (booked.status_code, booked.json()["patient_id"]) == (200, str(DEPENDANT))
 
 
-async def test_the_other_visits_of_the_dependant_count(clinic: Clinic) -> None:
+async def test_the_other_visits_of_the_dependant_count(clinic: HoldingClinic) -> None:
     by = Actor(id=GUARDIAN, role=Role.PATIENT)
     assert (await clinic.book(1, DEPENDANT, starts_at=NINE, doctor_id=COLLEAGUE, by=by)).status_code == 200
     refused = await clinic.hold(GUARDIANS_TOKEN, patient_id=DEPENDANT)
@@ -75,14 +75,14 @@ async def test_the_other_visits_of_the_dependant_count(clinic: Clinic) -> None:
     assert (await clinic.hold(GUARDIANS_TOKEN)).status_code == 201
 
 
-async def test_a_hold_for_oneself_can_be_booked_for_a_dependant(clinic: Clinic) -> None:
+async def test_a_hold_for_oneself_can_be_booked_for_a_dependant(clinic: HoldingClinic) -> None:
     held = (await clinic.hold(GUARDIANS_TOKEN)).json()["id"]
     by = Actor(id=GUARDIAN, role=Role.PATIENT)
     booked = await clinic.book(1, DEPENDANT, starts_at=NINE, doctor_id=DOCTOR, by=by, hold_id=UUID(held))
     assert booked.status_code == 200, booked.text
 
 
-async def test_only_guardians_and_staff_hold_for_another_patient(clinic: Clinic) -> None:
+async def test_only_guardians_and_staff_hold_for_another_patient(clinic: HoldingClinic) -> None:
     for caller, patient_id, status in (
         (STRANGERS_TOKEN, DEPENDANT, 404),
         (GUARDIANS_TOKEN, STRANGER, 404),
@@ -97,14 +97,14 @@ async def test_only_guardians_and_staff_hold_for_another_patient(clinic: Clinic)
             assert response.json()["code"] == "no_such_patient"
 
 
-async def test_a_former_guardian_cannot_hold_any_more_at_once(clinic: Clinic) -> None:
+async def test_a_former_guardian_cannot_hold_any_more_at_once(clinic: HoldingClinic) -> None:
     assert (await clinic.hold(GUARDIANS_TOKEN, patient_id=DEPENDANT)).status_code == 201
     clinic.let_act()
     refused = await clinic.hold(GUARDIANS_TOKEN, patient_id=DEPENDANT, starts_at=format_instant(NINE + HALF))
     assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
 
 
-async def test_without_an_answer_of_patient_service_a_hold_for_another_patient_is_refused(clinic: Clinic) -> None:
+async def test_without_an_answer_of_patient_service_a_hold_for_another_patient_is_refused(clinic: HoldingClinic) -> None:
     await clinic.hold(STRANGERS_TOKEN, starts_at=format_instant(NINE + HALF))
     clinic.upstream.down = True
     refused = await clinic.hold(GUARDIANS_TOKEN, patient_id=DEPENDANT)
