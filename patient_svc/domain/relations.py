@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -77,7 +78,8 @@ class AccessPolicy:
     def treated_since(self, now: datetime) -> datetime:
         """Return the earliest end of a visit that still makes its doctor a treating one."""
         months = now.year * 12 + now.month - 1 - self.treatment_months
-        return now.replace(year=months // 12, month=months % 12 + 1, day=min(now.day, 28))
+        year, month = months // 12, months % 12 + 1
+        return now.replace(year=year, month=month, day=min(now.day, monthrange(year, month)[1]))
 
     def adults_born_until(self, now: datetime) -> date:
         """Return the latest date of birth of an adult, by the date in the clinic."""

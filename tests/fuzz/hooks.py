@@ -22,6 +22,7 @@ SEMANTIC_CODES = frozenset(
         "already_over",
         "field_not_for_kind",
         "bad_search",
+        "born_later",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",

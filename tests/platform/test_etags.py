@@ -292,7 +292,7 @@ CHANGES["get_webhook"] = {
 }
 # What stays as long as the resource exists. Visits keep what was agreed at booking; a new role or status ends the session of `/auth/me`.
 # `confirmed_at` is set by the link of a mail only, as a new version: tests/platform/test_visit_links.
-VISIT_CONSTANTS = {"service", "price", "patient", "patient_id", "confirmed_at"}
+VISIT_CONSTANTS = {"booked_by", "service", "price", "patient", "patient_id", "confirmed_at"}
 CONSTANTS: dict[str, set[str]] = {
     "get_appointment": VISIT_CONSTANTS,
     "get_any_appointment": VISIT_CONSTANTS,

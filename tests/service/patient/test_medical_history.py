@@ -199,11 +199,24 @@ async def test_entries_of_a_kind_are_limited_and_retracted_ones_do_not_count(sma
     await small.add()
 
 
-async def test_simultaneous_requests_do_not_exceed_the_limit(histories: Histories, tmp_path: Path) -> None:
-    """All requests create the first entry, so they also agree on one key of the patient."""
-    responses = await asyncio.gather(*(histories.call("POST", HISTORY, "self", ASTHMA) for _ in range(8)))
-    assert {response.status_code for response in responses} == {201}
-    assert len(await histories.list_titles()) == 8
+async def test_simultaneous_requests_do_not_exceed_the_limit(tmp_path: Path, sql_url: str) -> None:
+    """All requests may create the first entry, so they also agree on one key of the patient."""
+    async with run_histories(tmp_path, sql_url, max_entries=3) as histories:
+        responses = await asyncio.gather(*(histories.call("POST", HISTORY, "self", ASTHMA) for _ in range(8)))
+        assert sorted(response.status_code for response in responses) == [201] * 3 + [409] * 5
+        assert len(await histories.list_titles()) == 3
+
+
+async def test_of_simultaneous_corrections_of_one_version_one_succeeds(histories: Histories) -> None:
+    path = f"{HISTORY}/{(await histories.add('self'))['id']}"
+    callers = ("self", "guardian", "treating doctor")
+    responses = await asyncio.gather(
+        *(histories.call("PATCH", path, caller, {"title": f"By {caller}"}, If_Match='"1"') for caller in callers),
+        histories.call("POST", f"{path}/retract", "self", If_Match='"1"'),
+    )
+    statuses = sorted(response.status_code for response in responses)
+    assert statuses in ([200, 412, 412, 412], [200, 403, 412, 412])  # 403: the doctor was first, and vouches for the entry now
+    assert len((await histories.call("GET", f"{path}/versions", "self")).json()["items"]) == 2
 
 
 async def test_a_repeated_request_gets_the_first_answer_again_although_no_answer_is_stored(histories: Histories) -> None:
