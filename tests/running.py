@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,12 @@ class RunningService:
     async def run_until_idle(self) -> None:
         """Run all due jobs and deliver all events until nothing is left to do."""
         await self.background_work.run_until_idle()
+
+    async def advance(self, time: timedelta, steps: int = 1) -> None:
+        """Move the clock in steps, and let the jobs run after each."""
+        for _ in range(steps):
+            self.clock.advance(time / steps)
+            await self.run_until_idle()
 
     async def publish_event(self, event: Event) -> None:
         """Publish an event as another service would, and wait until it has been handled."""

@@ -69,30 +69,33 @@ class DoctorFollower:
 
         The doctor stays in the list until the second review has ended without a failure.
         """
-        began_at, failures, count = self.now(), 0, 0
-        is_second = began_at - changed.stored_at >= TIME_TO_STORE_BOOKINGS
-        if not is_second and self.reviewed.get(changed.doctor.id) == changed.doctor.version:
+        doctor, is_second = changed.doctor, self.now() - changed.stored_at >= TIME_TO_STORE_BOOKINGS
+        if not is_second and self.reviewed.get(doctor.id) == doctor.version:
             return 0
-        async for appointment in self._appointments_ahead(changed.doctor.id):
+        count, failures = await self._review_appointments(doctor)
+        if not failures and is_second:
+            await retry_transaction(lambda: self.store.mark_followed(doctor))
+            self.reviewed.pop(doctor.id, None)
+        elif not failures:
+            self.reviewed[doctor.id] = doctor.version
+        return count
+
+    async def _review_appointments(self, doctor: DoctorSnapshot) -> tuple[int, int]:
+        """Change the upcoming appointments that show something older; return how many, and how many could not be read or changed."""
+        count = failures = 0
+        async for appointment in self._appointments_ahead(doctor.id):
             if isinstance(appointment, UnreadableAppointment):
                 failures += 1
                 continue
             try:
-                count += await self._follow(appointment, changed.doctor)
+                count += await self._follow(appointment, doctor)
             except Refusal as refusal:
                 failures += 1
                 log_event("appointment_postponed", appointment=str(appointment.id), code=refusal.code)
             except Exception as error:
                 failures += 1
                 log_event("appointment_job_failed", logging.ERROR, error=error, appointment=str(appointment.id))
-        if failures:
-            return count
-        if is_second:
-            await retry_transaction(lambda: self.store.mark_followed(changed.doctor))
-            self.reviewed.pop(changed.doctor.id, None)
-        else:
-            self.reviewed[changed.doctor.id] = changed.doctor.version
-        return count
+        return count, failures
 
     async def _appointments_ahead(self, doctor_id: UUID) -> AsyncIterator[StoredAppointment]:
         after: StoredAppointment | None = None

@@ -7,13 +7,13 @@ from typing import Annotated
 from pydantic import Field
 
 from notify_svc.domain.templates import MAX_TEXT_LENGTH, MailTemplate, MailText
-from shared.contracts.texts import LongText, OneLineText
+from shared.contracts.texts import OneLineText, RequiredLongText
 from shared.contracts.values import ReadModel, RequestModel
 
 Subject = Annotated[OneLineText, Field(examples=["Appointment confirmed - {{ clinic_name }}"])]
 Text = Annotated[
-    LongText,
-    Field(min_length=1, max_length=MAX_TEXT_LENGTH, examples=["{{ greeting }}\n\nYour appointment is confirmed.\n\n{{ details }}"]),
+    RequiredLongText,
+    Field(max_length=MAX_TEXT_LENGTH, examples=["{{ greeting }}\n\nYour appointment is confirmed.\n\n{{ details }}"]),
 ]
 TemplateKind = Annotated[
     str, Field(description="A kind of message; texts for doctors that differ have the suffix `_doctor`.", examples=["booked"])

@@ -24,6 +24,7 @@ INVISIBLE_ABOVE_FFFF = r"\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U0
 
 ONE_LINE_PATTERN = rf"^[^{CONTROLS}]*[^{CONTROLS}{INVISIBLE}][^{CONTROLS}]*$"
 MULTI_LINE_PATTERN = rf"^([^{MULTI_LINE_CONTROLS}]|\r\n)*$"
+REQUIRED_TEXT_PATTERN = rf"^([^{MULTI_LINE_CONTROLS}]|\r\n)*[^{CONTROLS}{INVISIBLE}]([^{MULTI_LINE_CONTROLS}]|\r\n)*$"
 
 _CONTROL = re.compile(rf"[{CONTROLS}\ud800-\udfff]")
 _MULTI_LINE_CONTROL = re.compile(rf"[{MULTI_LINE_CONTROLS}\ud800-\udfff]")
@@ -98,13 +99,17 @@ MultiLineText = Annotated[
     SchemaKeywords(pattern=MULTI_LINE_PATTERN),
 ]
 """Free text: up to 2000 characters. Tabs and line breaks are the only control characters."""
-LongText = Annotated[
+_RequireVisible = AfterValidator(_require_visible)
+_RequiredKeywords = SchemaKeywords(pattern=REQUIRED_TEXT_PATTERN)
+RequiredText = Annotated[MultiLineText, Field(min_length=1, max_length=500), _RequireVisible, _RequiredKeywords]
+"""Free text of up to 500 characters, one of them visible."""
+RequiredLongText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=5000),
     BeforeValidator(_refuse_match(_MULTI_LINE_CONTROL)),
     BeforeValidator(_join_line_ends),
-    SchemaKeywords(pattern=MULTI_LINE_PATTERN),
+    Field(min_length=1),
+    _RequireVisible,
+    _RequiredKeywords,
 ]
-"""The text of a template: up to 5000 characters, with the rules of MultiLineText."""
-RequiredText = Annotated[MultiLineText, Field(min_length=1, max_length=500), AfterValidator(_require_visible)]
-"""Free text of up to 500 characters, one of them visible."""
+"""The text of a template: up to 5000 characters, with the rules of RequiredText."""

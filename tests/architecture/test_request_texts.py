@@ -21,7 +21,7 @@ from careslot.embedded_platform import embedded_settings
 from careslot.folder import Folder
 from careslot.services import PACKAGES, create_app
 from shared.contracts.identity import Service
-from shared.contracts.texts import MULTI_LINE_PATTERN
+from shared.contracts.texts import MULTI_LINE_PATTERN, REQUIRED_TEXT_PATTERN
 from shared.contracts.values import RequestModel
 from shared.kit.overrides import Overrides
 
@@ -63,7 +63,7 @@ def test_every_text_of_a_request_declares_its_characters(service: Service) -> No
     for field, schema in request_fields(service):
         for name, text in strings_of(schema, field):
             assert text.keys() & (DECLARING | {"pattern"}), f"{name} is any text: use OneLineText or MultiLineText"
-            if text.get("pattern") not in (None, MULTI_LINE_PATTERN):
+            if text.get("pattern") not in (None, MULTI_LINE_PATTERN, REQUIRED_TEXT_PATTERN):
                 assert not [control for control in CONTROLS if re.search(text["pattern"], f"a{control}b")], name
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
@@ -46,3 +49,20 @@ def run_in_child(work: Callable[[], Coroutine[Any, Any, None]], started: Callabl
     status = os.waitpid(pid, 0)[1]
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0, "the child failed"
     return os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+
+
+def kill_at_each_step(
+    prepared: Path, work: Callable[[Path, FatalStep], Coroutine[Any, Any, None]], max_steps: int
+) -> Iterator[tuple[int, Path]]:
+    """Run `work` again and again with new copies of a prepared folder, each time killed one step later, and yield the step and the folder.
+
+    The last run ends by itself. Raises AssertionError when none of `max_steps` runs does.
+    """
+    for fatal in range(1, max_steps + 1):
+        folder = prepared.parent / str(fatal)
+        shutil.copytree(prepared, folder)
+        killed_by = run_in_child(partial(work, folder, FatalStep(fatal)))
+        yield fatal, folder
+        if not killed_by:
+            return
+    raise AssertionError(f"there are more than {max_steps} steps")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from notify_svc.ports import RenderedMail
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.identity import Service
 from shared.kit.migrations import migrate
-from tests.faults.fatal_steps import FatalStep, run_in_child
+from tests.faults.fatal_steps import FatalStep, kill_at_each_step, run_in_child
 from tests.platform.houses import SmtpServer
 from tests.running import NOON, run_service
 from tests.service.notify.fake_services import EMAILS, ZONES, FakeContactServices, stored_messages
@@ -88,7 +88,7 @@ def a_booking_of_a_dependant_with_reminders() -> Scenario:
     return replace(scenario, messages=5)
 
 
-async def run_scenario(scenario: Scenario, folder: Path, port: int, step: FatalStep) -> None:
+async def run_scenario(scenario: Scenario, port: int, folder: Path, step: FatalStep) -> None:
     """Run the service, deliver the event to it, let time pass, and count the steps until nothing is left to do."""
     event.listen(Engine, "commit", step.commit)
     async with MortalMailbox(f"smtp://127.0.0.1:{port}", step) as mailbox:
@@ -105,9 +105,7 @@ async def recover(scenario: Scenario, folder: Path, port: int) -> None:
     """Run the service again, some minutes later, until nothing is left to do."""
     url, later = f"smtp://127.0.0.1:{port}", NOON + scenario.passing + timedelta(minutes=5)
     async with run_service("notify_svc", folder, scenario.services, now=later, mail_url=url, migrated=False) as service:
-        for _ in range(3):
-            service.clock.advance(timedelta(minutes=5))
-            await service.run_until_idle()
+        await service.advance(timedelta(minutes=15), steps=3)
 
 
 @pytest.fixture
@@ -149,19 +147,12 @@ def test_a_kill_between_any_two_steps_loses_no_message_and_sends_none_twice(
 ) -> None:
     """A message whose delivery had begun is `unknown` and was sent at most once; every other one is sent once."""
     seen, scenario = Counter[tuple[str, int]](), begin()
-    for fatal in range(1, MAX_STEPS):
-        folder = empty_database.parent / str(fatal)
-        shutil.copytree(empty_database, folder)
-        step = FatalStep(fatal)
-        killed_by = run_in_child(lambda folder=folder, step=step: run_scenario(scenario, folder, server.port, step))  # type: ignore[misc]
+    for fatal, folder in kill_at_each_step(empty_database, partial(run_scenario, scenario, server.port), MAX_STEPS):
         asyncio.run(recover(scenario, folder, server.port))
         ended = outcomes(folder, server)
         assert len(ended) == scenario.messages, f"step {fatal}"
         assert set(ended) <= {(MessageStatus.SENT, 1), (MessageStatus.UNKNOWN, 0), (MessageStatus.UNKNOWN, 1)}, f"step {fatal}: {ended}"
         seen.update(ended)
-        if not killed_by:
-            break
-    assert not killed_by, "there are more steps than MAX_STEPS"
     assert fatal > 2 + 3 * scenario.messages, "an event and a plan; each message is taken and delivered, and its result is stored"
     assert seen[MessageStatus.SENT, 1] >= seen.total() / 2, "few messages become unknown"
     assert seen[MessageStatus.UNKNOWN, 1] > 0
@@ -172,7 +163,7 @@ def test_a_kill_before_the_reply_to_the_content_leaves_the_message_unknown(empty
         server.victim = pid
 
     scenario = a_booking()
-    assert run_in_child(lambda: run_scenario(scenario, empty_database, server.port, FatalStep(0)), remember) == signal.SIGKILL
+    assert run_in_child(lambda: run_scenario(scenario, server.port, empty_database, FatalStep(0)), remember) == signal.SIGKILL
     asyncio.run(recover(scenario, empty_database, server.port))
     ended = outcomes(empty_database, server)
     assert (MessageStatus.UNKNOWN, 1) in ended

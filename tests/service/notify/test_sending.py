@@ -30,13 +30,6 @@ from tests.unit.notify.builders import APPOINTMENT, DOCTOR, EVENT, PATIENT, an_e
 LATER = NOON + timedelta(minutes=5)
 
 
-async def advance(service: RunningService, time: timedelta, steps: int = 1) -> None:
-    """Move the clock in steps, and let the jobs run after each."""
-    for _ in range(steps):
-        service.clock.advance(time / steps)
-        await service.run_until_idle()
-
-
 @pytest.mark.parametrize("down", [Service.AUTH, Service.PATIENT, Service.DOCTOR])
 async def test_no_mail_is_lost_while_another_service_is_down(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices, down: Service
@@ -45,7 +38,7 @@ async def test_no_mail_is_lost_while_another_service_is_down(
     await notify.publish_event(an_event())
     assert mailbox.mails == []
     services.unreachable.clear()
-    await advance(notify, timedelta(minutes=1))
+    await notify.advance(timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 
 
@@ -54,7 +47,7 @@ async def test_a_mail_that_may_have_been_delivered_is_never_sent_again(
 ) -> None:
     mailbox.errors = [DeliveryUnknown("connection lost")]
     await notify.publish_event(an_event())
-    await advance(notify, timedelta(days=1), steps=3)
+    await notify.advance(timedelta(days=1), steps=3)
     assert await stored_statuses(tmp_path) == [MessageStatus.SENT, MessageStatus.UNKNOWN]
     assert len(mailbox.mails) == 1
 
@@ -63,21 +56,21 @@ async def test_a_deferred_mail_is_sent_later_and_once(notify: RunningService, ma
     mailbox.errors = [MailDeferred("later"), MailDeferred("later")]
     await notify.publish_event(an_event())
     assert mailbox.mails == []
-    await advance(notify, timedelta(minutes=15), steps=3)
+    await notify.advance(timedelta(minutes=15), steps=3)
     assert sorted(mailbox.count_mails().values()) == [1, 1]
 
 
 async def test_a_refused_mail_is_not_sent_again(notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path) -> None:
     mailbox.errors = [MailRefused("550 5.1.1")]
     await notify.publish_event(an_event())
-    await advance(notify, timedelta(days=1), steps=3)
+    await notify.advance(timedelta(days=1), steps=3)
     assert await stored_statuses(tmp_path) == [MessageStatus.FAILED, MessageStatus.SENT]
 
 
 async def test_an_unexpected_error_does_not_stop_other_mails(notify: RunningService, mailbox: MemoryMailbox, tmp_path: Path) -> None:
     mailbox.errors = [KeyError("a bug")]
     await notify.publish_event(an_event())
-    await advance(notify, timedelta(minutes=1))
+    await notify.advance(timedelta(minutes=1))
     assert await stored_statuses(tmp_path) == [MessageStatus.SENT, MessageStatus.UNKNOWN]
     assert [message.problem for message in await stored_messages(tmp_path)].count("unexpected KeyError") == 1
 
@@ -130,7 +123,7 @@ async def test_a_slow_delivery_does_not_delay_other_appointments(tmp_path: Path,
         for appointment_id in (EVENT, APPOINTMENT):
             await service.publish_event(an_event(id=new_id(), appointment_id=appointment_id))
         assert mailbox.mails == []
-        await advance(service, timedelta(minutes=1))
+        await service.advance(timedelta(minutes=1))
     assert sorted(mailbox.count_mails().values()) == [2, 2]
 
 
@@ -168,7 +161,7 @@ async def test_messages_of_a_killed_sender_are_sent_unless_they_may_have_been_de
     await leave_messages(tmp_path, *steps)
     mailbox = MemoryMailbox(repeatable)
     async with run_service("notify_svc", tmp_path, services, now=LATER, mailbox=mailbox, mail_url="file:unused") as service:
-        await advance(service, timedelta(minutes=5), steps=3)
+        await service.advance(timedelta(minutes=5), steps=3)
     assert await stored_statuses(tmp_path) == [outcome, outcome]
     assert len(mailbox.mails) == (2 if outcome is MessageStatus.SENT else 0)
 
@@ -185,7 +178,7 @@ async def test_a_mail_that_was_in_the_folder_before_the_kill_is_not_duplicated(t
             async with store.begin() as tx:
                 assert await tx.update_message(sending.mark_sent(NOON), sending)
     async with run_service("notify_svc", tmp_path, services, now=LATER, mail_url=url) as service:
-        await advance(service, timedelta(minutes=5), steps=3)
+        await service.advance(timedelta(minutes=5), steps=3)
     assert {mail["message_id"] for mail in FileMailbox(tmp_path / "mail").messages()} == before
     assert len(before) == 2
 
@@ -197,7 +190,7 @@ async def test_a_mail_server_that_was_down_gets_each_mail_once(tmp_path: Path, s
         assert await stored_statuses(tmp_path) == [MessageStatus.QUEUED, MessageStatus.QUEUED]
         server.start()
         try:
-            await advance(service, timedelta(minutes=5), steps=3)
+            await service.advance(timedelta(minutes=5), steps=3)
         finally:
             server.stop()
     assert Counter(str(mail["To"].addresses[0].addr_spec) for mail in server.messages) == {"mina@example.com": 1, "ada@example.com": 1}
@@ -208,7 +201,7 @@ async def test_a_mail_server_that_disconnects_after_the_content_gets_each_mail_o
     async with unreliable_server("disconnect after data") as server:
         async with run_service("notify_svc", tmp_path, services, mail_url=f"smtp://127.0.0.1:{server.port}") as service:
             await service.publish_event(an_event())
-            await advance(service, timedelta(days=2), steps=4)
+            await service.advance(timedelta(days=2), steps=4)
         assert server.received_contents == 2
     assert await stored_statuses(tmp_path) == [MessageStatus.UNKNOWN, MessageStatus.UNKNOWN]
 
@@ -264,7 +257,7 @@ async def test_a_cancellation_waits_while_the_confirmation_is_being_sent(
         assert set(mailbox.count_mails()) == {("ada@example.com", "Appointment cancelled")}
         async with store.begin() as tx:
             assert await tx.update_message(start_sending(booked), start_sending(booked).mark_sent(NOON))
-    await advance(notify, timedelta(seconds=2))
+    await notify.advance(timedelta(seconds=2))
     assert ("mina@example.com", "Appointment cancelled") in mailbox.count_mails()
 
 

@@ -16,8 +16,10 @@ from shared.contracts.texts import (
     INVISIBLE_ABOVE_FFFF,
     MULTI_LINE_PATTERN,
     ONE_LINE_PATTERN,
+    REQUIRED_TEXT_PATTERN,
     MultiLineText,
     OneLineText,
+    RequiredLongText,
     RequiredText,
     TextKey,
     name_on_one_line,
@@ -113,6 +115,15 @@ def test_a_text_of_several_lines_keeps_tabs_and_line_breaks() -> None:
     assert LINES.validate_python("a\r\nb") == "a\nb"
     assert LINES.validate_python("אב\u200f C") == "אב\u200f C"
     assert all(re.search(MULTI_LINE_PATTERN, text) for text in ("", "a\tb\nc", "a\r\nb"))
+
+
+@pytest.mark.parametrize("text_type", [RequiredText, RequiredLongText])
+@pytest.mark.parametrize("text", ["\r\n", "\n", "\t ", "", "\u200f", "a", " a\r\nb\n", "אב\u200f C", *NOTHING, *NAMES])
+def test_the_schema_of_a_required_text_knows_which_texts_show_nothing(text_type: Any, text: str) -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(text_type)
+    assert adapter.json_schema()["pattern"] == REQUIRED_TEXT_PATTERN
+    if text not in ("\U0001d159", "\U000e0020"):  # above U+FFFF a schema cannot name them
+        assert _is_valid(adapter, text) == bool(re.search(REQUIRED_TEXT_PATTERN, text))
 
 
 @pytest.mark.parametrize("control", ["\r", "\0", "\x1b", "\x7f", "\x85", "\u2028", "\u202e", "\u2066", "\ud800"])
