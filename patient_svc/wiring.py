@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from patient_svc import consumers, jobs
-from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpDoctorNameClient, HttpTreatments
+from patient_svc.clients import HttpAccountDirectory, HttpAppointmentDirectory, HttpDoctorNameClient, HttpLiveVisits, HttpTreatments
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -24,6 +24,7 @@ from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.dependants import Dependants
 from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
+from patient_svc.usecases.merges import Merges
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
@@ -56,6 +57,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(patients, preferences, dependants)
         runtime.provide(AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR))))
         runtime.provide(Guardianships(store, runtime.clock))
+        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)

@@ -38,6 +38,7 @@ class AccessAction(StrEnum):
     SUMMARY_READ = "summary.read"
     VISITS_READ = "visits.read"
     BREAK_GLASS = "break_glass.open"
+    PROFILE_MERGED = "profile.merge"
 
 
 class Outcome(StrEnum):

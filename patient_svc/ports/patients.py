@@ -24,10 +24,10 @@ class PatientTransaction(GuardianTransaction, VisitTransaction, AccessTransactio
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
-        """Return a patient. Raises NoSuchPatient."""
+        """Return a patient. Raises NoSuchPatient, also for one who was merged into another."""
 
     async def find_patient(self, patient_id: UUID) -> Patient | None:
-        """Return a patient, or None."""
+        """Return a patient, or what remains of one who was merged into another, or None."""
 
     async def insert_patient(self, patient: Patient) -> None:
         """Insert a patient. Raises IdentifierTaken, or TransactionAborted if another transaction inserted the same id first."""

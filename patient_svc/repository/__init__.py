@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
+from patient_svc.repository.merges import MergeWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
 from patient_svc.repository.record_cipher import RecordKeyring
-from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.search import SearchReads, SearchWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
@@ -21,13 +21,16 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites):
-    """Implements RecordTransaction."""
+class SqlPatientTransaction(PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, MergeWrites, SearchWrites):
+    """Implements MergeTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads):
-    """Implements PatientStore and RecordStore. It calls `wake_relay` after a commit that added an event, to publish it at once."""
+    """Implements PatientStore, RecordStore and MergeStore.
+
+    It calls `wake_relay` after a commit that added an event, to publish it at once.
+    """
 
     database: Database
     now: Clock

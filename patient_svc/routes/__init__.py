@@ -1,6 +1,6 @@
 """The routes of patient-service."""
 
-from patient_svc.routes import accesses, dependants, guardians, internal, patients, preferences, records, staff_patients, visits
+from patient_svc.routes import accesses, dependants, guardians, internal, merges, patients, preferences, records, staff_patients, visits
 
 routers = (
     patients.router,
@@ -8,6 +8,7 @@ routers = (
     preferences.router,
     dependants.router,
     guardians.router,
+    merges.router,
     records.router,
     visits.router,
     accesses.router,

@@ -125,6 +125,19 @@ class PatientChanged(Event):
     version: int
 
 
+class PatientMerged(Event):
+    """A patient was merged into the patient `into`, who has the visits, the medical history and the guardians from now on.
+
+    `version` is that of what remains of the old profile, of which nothing but its id can be read any more.
+    """
+
+    topic = "patient.merged.v1"
+    subject = "patient_id"
+    patient_id: UUID
+    into: UUID
+    version: int
+
+
 class PreferencesChanged(Event):
     """What a patient decides about reminders changed: when they are due, quiet hours, or the language. `version` is that of these."""
 
