@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.leaves import LeaveFollower
-from shared.contracts.events import DoctorChanged, LeaveTaken
+from appointment_svc.usecases.merged_patients import MergeFollower
+from shared.contracts.events import DoctorChanged, LeaveTaken, PatientMerged
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, leaves: LeaveFollower, doctors: DoctorFollower) -> None:
-    """Follow every leave that scheduling-service announces, and every change of a doctor that doctor-service announces."""
-    await runtime.subscribe({LeaveTaken: leaves.follow_leave, DoctorChanged: doctors.note_doctor})
+async def subscribe(runtime: ServiceRuntime, leaves: LeaveFollower, doctors: DoctorFollower, merges: MergeFollower) -> None:
+    """Follow every leave that scheduling-service announces, every change of a doctor, and every merge of two patients."""
+    await runtime.subscribe({LeaveTaken: leaves.follow_leave, DoctorChanged: doctors.note_doctor, PatientMerged: merges.note_merge})

@@ -105,6 +105,15 @@ class UnreadableDoctor:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class MergedPatient:
+    """A patient who was merged into another one, whose appointments must follow, and when this was stored."""
+
+    id: UUID
+    into_id: UUID
+    stored_at: datetime
+
+
 class AppointmentStore(Protocol):
     """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update.
 
@@ -163,6 +172,21 @@ class AppointmentStore(Protocol):
         self, doctor_id: UUID, now: datetime, limit: int, after: StoredAppointment | None
     ) -> Sequence[StoredAppointment]:
         """Return the active or checked-in appointments with a doctor that start from `now` on, by start and id, after `after`."""
+
+    async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
+        """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
+
+    async def find_successor(self, patient_id: UUID) -> UUID | None:
+        """Return the patient into whom this one was merged, or None."""
+
+    async def list_merged_patients(self, limit: int, after: UUID | None) -> Sequence[MergedPatient]:
+        """Return the merged patients whose appointments must follow, by id, after the id `after`."""
+
+    async def mark_patient_followed(self, patient_id: UUID) -> None:
+        """Record that all appointments of a merged patient have followed."""
+
+    async def list_of_patient(self, patient_id: UUID, limit: int, after: UUID | None) -> Sequence[StoredAppointment]:
+        """Return the appointments of a patient in all statuses, by id, after the id `after`."""
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take one of the `limit` places of a patient for an appointment; False if active appointments that start after `now` have all.
