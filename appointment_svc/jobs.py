@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from appointment_svc.usecases.doctors import DoctorFollower
+from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.reconcile import Reconciliation
 from shared.kit.jobs import Jobs, Work
 from shared.kit.leases import LeaseHolder
@@ -23,10 +24,17 @@ def schedule_outbox_jobs(
 
 
 def schedule_jobs(
-    jobs: Jobs, holder: LeaseHolder, reconciliation: Reconciliation, doctors: DoctorFollower, *, reconcile_every_seconds: int
+    jobs: Jobs,
+    holder: LeaseHolder,
+    reconciliation: Reconciliation,
+    doctors: DoctorFollower,
+    merges: MergeFollower,
+    *,
+    reconcile_every_seconds: int,
 ) -> None:
     """Schedule what finishes and checks the work of requests."""
     jobs.add("retry_pending", reconciliation.retry_pending, every_seconds=5, holder=holder)
     jobs.add("expire_requests", reconciliation.expire_requests, every_seconds=30, holder=holder)
     jobs.add("follow_doctors", doctors.follow_doctors, every_seconds=3, holder=holder)
+    jobs.add("follow_merges", merges.follow_merges, every_seconds=3, holder=holder)
     jobs.add("reconcile", reconciliation.reconcile, every_seconds=reconcile_every_seconds, holder=holder)

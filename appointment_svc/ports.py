@@ -105,6 +105,15 @@ class UnreadableDoctor:
     id: UUID
 
 
+@dataclass(frozen=True, slots=True)
+class MergedPatient:
+    """A patient who was merged into another one, whose appointments must follow, and when this was stored."""
+
+    id: UUID
+    into_id: UUID
+    stored_at: datetime
+
+
 class AppointmentStore(Protocol):
     """Storage of appointments. A save writes the appointment, its new history entry and its event in one atomic update.
 
@@ -183,14 +192,34 @@ class AppointmentStore(Protocol):
         """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
 
 
-class ErasableAppointmentStore(AppointmentStore, Protocol):
+class AppointmentsOfPatients(AppointmentStore, Protocol):
+    """Storage that lists all appointments of a patient."""
+
+    async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
+        """Return the appointments of a patient in every status, ordered by start and id, after the appointment `after`."""
+
+
+class MergeableAppointmentStore(AppointmentsOfPatients, Protocol):
+    """Storage of appointments that become those of the patient into whom theirs was merged."""
+
+    async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
+        """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
+
+    async def find_successor(self, patient_id: UUID) -> UUID | None:
+        """Return the patient into whom this one was merged, or None."""
+
+    async def list_merged_patients(self, limit: int, after: UUID | None) -> Sequence[MergedPatient]:
+        """Return the merged patients whose appointments must follow, by id, after the id `after`."""
+
+    async def mark_patient_followed(self, patient_id: UUID) -> None:
+        """Record that all appointments of a merged patient have followed."""
+
+
+class ErasableAppointmentStore(AppointmentsOfPatients, Protocol):
     """Storage of appointments from which names and texts are removed."""
 
     async def save_erased(self, appointment: Appointment) -> None:
         """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
-
-    async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
-        """Return the appointments of a patient in every status, ordered by start and id, after the appointment `after`."""
 
     async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
         """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""

@@ -22,6 +22,7 @@ from appointment_svc.usecases.booking_history import BookingHistorySource
 from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.erasure import AppointmentErasure
 from appointment_svc.usecases.leaves import LeaveFollower
+from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
@@ -65,13 +66,15 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         reports = HttpErasureReports(patient_client)
         erasure = AppointmentErasure(store, synchronizer, storage.idempotency, reports, runtime.clock)
-        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure)
+        merge_follower = MergeFollower(store, synchronizer, patients, runtime.clock)
+        await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure, merge_follower)
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
         stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)
         reconciliation = Reconciliation(
             store, calendar, synchronizer, runtime.clock, retry_after, settings.reconcile_max_releases, stopped.inc
         )
-        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, reconcile_every_seconds=settings.reconcile_every_seconds)
+        reconcile_every = settings.reconcile_every_seconds
+        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=reconcile_every)
         async with runtime.jobs:
             yield

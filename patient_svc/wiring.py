@@ -14,6 +14,7 @@ from patient_svc.clients import (
     HttpAppointmentsAhead,
     HttpDoctorNameClient,
     HttpExportSources,
+    HttpLiveVisits,
     HttpTreatments,
 )
 from patient_svc.domain.patients import ClinicDefaults
@@ -33,6 +34,7 @@ from patient_svc.usecases.erasures import Erasures
 from patient_svc.usecases.exports import PatientExports
 from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.medical_history import MedicalHistory
+from patient_svc.usecases.merges import Merges
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
@@ -66,6 +68,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         access_log = AccessLog(store, dependants, HttpDoctorNameClient(runtime.client(Service.DOCTOR)))
         runtime.provide(access_log)
         runtime.provide(Guardianships(store, runtime.clock))
+        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)

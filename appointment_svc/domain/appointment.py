@@ -24,6 +24,7 @@ from appointment_svc.domain.transitions import (
     AppointmentStatus,
     allowed_statuses,
 )
+from shared.contracts.events import PATIENT_CHANGED
 from shared.contracts.http import Actor, Money, ServiceTypeRules
 from shared.contracts.values import last_midnight_before, local_start
 
@@ -267,6 +268,16 @@ class Appointment:
         if cleared == self:
             return self
         return record_change(self, cleared, change, action="erased", topic=AMENDED_TOPIC, changed=changed)
+
+    def change_patient(self, patient: PatientSnapshot, change: Change) -> Self:
+        """Return the appointment as that of the patient into whom its own was merged; unchanged if it is that patient's already.
+
+        The change is announced, also for visits that are over, unless no event has told other services of the appointment.
+        """
+        if patient.id == self.patient.id:
+            return self
+        topic = AMENDED_TOPIC if self.status in TOPICS else None
+        return record_change(self, replace(self, patient=patient), change, action="amended", topic=topic, changed=[PATIENT_CHANGED])
 
     # Requests to the calendar
 

@@ -68,6 +68,16 @@ class DoctorRow:
     followed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class MergedPatientRow:
+    """A patient who was merged into another one. `followed` is False while appointments may still have the old id."""
+
+    id: str
+    into_id: str
+    stored_us: int
+    followed: bool
+
+
 class Documents(Protocol):
     """Storage of documents. Each write changes one document atomically; no transaction over several documents is needed."""
 
@@ -106,6 +116,18 @@ class Documents(Protocol):
 
     async def list_doctors_to_follow(self, limit: int, after: str) -> list[DoctorRow]:
         """Return rows that are not followed, by id, after the id `after`."""
+
+    async def insert_merged_patient(self, row: MergedPatientRow) -> None:
+        """Insert a row unless it exists."""
+
+    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
+        """Return the row of a merged patient."""
+
+    async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
+
+    async def mark_patient_followed(self, patient_id: str) -> None:
+        """Set `followed` in the row of a merged patient."""
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

@@ -7,7 +7,7 @@ its successor, PyMongo's AsyncMongoClient, has almost the same calls (docs/adr/0
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -16,7 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ASCENDING, DESCENDING, MongoClient, UpdateOne, WriteConcern
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 
-from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, Place, micros
+from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, MergedPatientRow, Place, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
 from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
@@ -70,6 +70,9 @@ def migrate(url: str) -> None:
         for name, keys in INDEXES.items():
             appointments.create_index([(key, ASCENDING) for key in keys], name=name)
         client.get_default_database("appointment")["places"].create_index("patient_id", name="by_patient")
+        client.get_default_database("appointment")["merged_patients"].create_index(
+            [("followed", ASCENDING), ("id", ASCENDING)], name="to_follow"
+        )
         dead_letters = client.get_default_database("appointment")["dead_letters"]
         dead_letters.create_index([("died_us", DESCENDING), ("_id", DESCENDING)], name="by_time")
         dead_letters.create_index([("topic", ASCENDING), ("died_us", DESCENDING), ("_id", DESCENDING)], name="by_topic")
@@ -169,6 +172,30 @@ class MongoDocuments:
         async with unavailable_on_failure():
             found = self.database["doctors"].find(condition, {"_id": 0}).sort("id", ASCENDING).limit(limit)
             return [DoctorRow(**document) for document in await found.to_list(limit)]
+
+    async def insert_merged_patient(self, row: MergedPatientRow) -> None:
+        """Insert a row unless it exists."""
+        async with unavailable_on_failure():
+            with suppress(DuplicateKeyError):
+                await self.database["merged_patients"].insert_one({"_id": row.id} | asdict(row))
+
+    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
+        """Return the row of a merged patient."""
+        async with unavailable_on_failure():
+            document = await self.database["merged_patients"].find_one({"_id": patient_id}, {"_id": 0})
+        return MergedPatientRow(**document) if document else None
+
+    async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
+        condition = {"followed": False, "id": {"$gt": after}}
+        async with unavailable_on_failure():
+            found = self.database["merged_patients"].find(condition, {"_id": 0}).sort("id", ASCENDING).limit(limit)
+            return [MergedPatientRow(**document) for document in await found.to_list(limit)]
+
+    async def mark_patient_followed(self, patient_id: str) -> None:
+        """Set `followed` in the row of a merged patient."""
+        async with unavailable_on_failure():
+            await self.database["merged_patients"].update_one({"_id": patient_id}, {"$set": {"followed": True}})
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Select, UnaryExpression, and_, delete, func, insert, or_, select, update
 from sqlalchemy.sql.operators import custom_op
 
-from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, Place
+from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, MergedPatientRow, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from appointment_svc.repository.tables import DOCTORS, LINKS, PLACES
+from appointment_svc.repository.tables import DOCTORS, LINKS, MERGED_PATIENTS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -114,6 +114,29 @@ class SqliteDocuments:
         changed = select(DOCTORS).where(DOCTORS.c.followed.is_(False), DOCTORS.c.id > after).order_by(DOCTORS.c.id).limit(limit)
         async with self.database.read() as connection:
             return [DoctorRow(**row._mapping) for row in await connection.execute(changed)]
+
+    async def insert_merged_patient(self, row: MergedPatientRow) -> None:
+        """Insert a row unless it exists."""
+        async with self.database.write() as connection:
+            await insert_if_absent(connection, insert(MERGED_PATIENTS).values(asdict(row)))
+
+    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
+        """Return the row of a merged patient."""
+        async with self.database.read() as connection:
+            row = (await connection.execute(select(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id))).one_or_none()
+        return MergedPatientRow(**row._mapping) if row else None
+
+    async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
+        """Return rows that are not followed, by id, after the id `after`."""
+        columns = MERGED_PATIENTS.c
+        merged = select(MERGED_PATIENTS).where(columns.followed.is_(False), columns.id > after).order_by(columns.id).limit(limit)
+        async with self.database.read() as connection:
+            return [MergedPatientRow(**row._mapping) for row in await connection.execute(merged)]
+
+    async def mark_patient_followed(self, patient_id: str) -> None:
+        """Set `followed` in the row of a merged patient."""
+        async with self.database.write() as connection:
+            await connection.execute(update(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id).values(followed=True))
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

@@ -18,6 +18,7 @@ from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, WITH_RESE
 from appointment_svc.ports import (
     AppointmentFilter,
     ChangedDoctor,
+    MergedPatient,
     RowChanged,
     StoredAppointment,
     StoredChange,
@@ -29,6 +30,7 @@ from appointment_svc.repository.documents import (
     Document,
     DocumentQuery,
     Documents,
+    MergedPatientRow,
     Place,
     event_text,
     from_document,
@@ -220,6 +222,24 @@ class DocumentStore:
         among = {"doctor_id": [str(doctor_id)], "status": [status.value for status in ACTIVE | FOLLOWS_DOCTOR]}
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         return await self._list(DocumentQuery(among, {"starts_us": (micros(now), None)}, "starts_us", after=after_key, limit=limit))
+
+    async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
+        """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
+        await self.documents.insert_merged_patient(MergedPatientRow(str(patient_id), str(into_id), micros(now), followed=False))
+
+    async def find_successor(self, patient_id: UUID) -> UUID | None:
+        """Return the patient into whom this one was merged, or None."""
+        row = await self.documents.find_merged_patient(str(patient_id))
+        return UUID(row.into_id) if row else None
+
+    async def list_merged_patients(self, limit: int, after: UUID | None) -> list[MergedPatient]:
+        """Return the merged patients whose appointments must follow, by id, after the id `after`."""
+        rows = await self.documents.list_patients_to_follow(limit, str(after or ""))
+        return [MergedPatient(UUID(row.id), UUID(row.into_id), from_micros(row.stored_us)) for row in rows]
+
+    async def mark_patient_followed(self, patient_id: UUID) -> None:
+        """Record that all appointments of a merged patient have followed."""
+        await self.documents.mark_patient_followed(str(patient_id))
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         """Take the lowest free place of a patient; return False if there are `limit` active appointments that start after `now`.

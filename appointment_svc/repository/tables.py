@@ -57,6 +57,16 @@ PLACES = Table(
     Column("taken_us", BigInteger, nullable=False),
 )
 
+# Patients who were merged into others; `followed` is false while appointments may still have the old id.
+MERGED_PATIENTS = Table(
+    "merged_patients",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("into_id", String(36), nullable=False),
+    Column("stored_us", BigInteger, nullable=False),
+    Column("followed", Boolean, nullable=False, index=True),
+)
+
 # What appointments show of a doctor; `followed` is false while some may still show something older.
 DOCTORS = Table(
     "doctors",

@@ -5,6 +5,7 @@ from patient_svc.clients.appointments_ahead import HttpAppointmentsAhead
 from patient_svc.clients.directory import HttpAppointmentDirectory
 from patient_svc.clients.doctors import HttpDoctorNameClient
 from patient_svc.clients.exports import HttpExportSources
+from patient_svc.clients.live_visits import HttpLiveVisits
 from patient_svc.clients.treatments import HttpTreatments
 
 __all__ = [
@@ -13,5 +14,6 @@ __all__ = [
     "HttpAppointmentsAhead",
     "HttpDoctorNameClient",
     "HttpExportSources",
+    "HttpLiveVisits",
     "HttpTreatments",
 ]

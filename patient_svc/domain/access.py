@@ -41,6 +41,7 @@ class AccessAction(StrEnum):
     PATIENT_EXPORTED = "patient.export"
     PATIENT_ERASED = "patient.erase"
     ERASURE_READ = "erasure.read"
+    PROFILE_MERGED = "profile.merge"
 
 
 class Outcome(StrEnum):

@@ -100,7 +100,8 @@ class Patient:
 
     `active`: the account, as of its version `account_version`, has the role patient and is not disabled. Walk-ins and dependants have no
     account (`has_account` is False) and stay active; only they have an `email` here. `version` is that of the profile; the preferences
-    have their own. `reminders_consent`: the patient agrees to reminders. Preferences show it, and the locale, too.
+    have their own. `reminders_consent`: the patient agrees to reminders. Preferences show it, and the locale, too. `merged_into`: this is
+    what remains of a patient who was merged into another one: an id without any data of a person.
     """
 
     id: UUID
@@ -120,6 +121,7 @@ class Patient:
     identifiers: tuple[Identifier, ...] = ()
     preferred_contact: PreferredContact | None = None
     reminders_consent: bool = True
+    merged_into: UUID | None = None
     preferences: Preferences = field(default_factory=Preferences)
 
     @classmethod
@@ -159,12 +161,24 @@ class Patient:
         """
         require_version(self.version, expected_version)
         updated = replace(self, **changes).check_born_on(now, clinic)
-        if updated == self:
-            return self
+        return self if updated == self else updated._as_next_of(self, now)
+
+    def fill(self, values: Mapping[str, Any], now: datetime) -> Self:
+        """Return the profile with fields that were empty, in a new version, also if there are none: its guardians may be others now."""
+        return replace(self, **values)._as_next_of(self, now)
+
+    def remove_identity(self, merged_into: UUID) -> Self:
+        """Return what remains of a patient who is merged into another one."""
+        preferences = Preferences(version=self.preferences.version + 1)
+        stub = type(self)(self.id, "", None, None, active=False, reminders_consent=False, preferences=preferences)
+        return replace(stub, account_version=self.account_version, version=self.version + 1, merged_into=merged_into)
+
+    def _as_next_of(self, before: Patient, now: datetime) -> Self:
+        """Return this changed profile with the version after `before`, and new preferences where they show what has changed."""
         preferences = self.preferences
-        if updated._shown_by_preferences != self._shown_by_preferences:
-            preferences = updated._preferences_after(self, now).next_version()
-        return replace(updated, preferences=preferences, version=self.version + 1)
+        if self._shown_by_preferences != before._shown_by_preferences:
+            preferences = self._preferences_after(before, now).next_version()
+        return replace(self, preferences=preferences, version=before.version + 1)
 
     def check_address(self) -> Self:
         """Return self. Raises AddressOfAccount for a patient with an account and an address here."""

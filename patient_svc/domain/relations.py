@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Self
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from patient_svc.domain.access import AccessAction, Relation
+from patient_svc.domain.merges import merged_refusal
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Forbidden, Refusal
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -29,6 +31,7 @@ PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
     AccessAction.PATIENT_EXPORTED: frozenset({Relation.SELF}),
     AccessAction.PATIENT_ERASED: frozenset({Relation.SELF, Relation.SERVICE}),
     AccessAction.ERASURE_READ: frozenset({Relation.ADMIN}),
+    AccessAction.PROFILE_MERGED: frozenset({Relation.ADMIN}),
 }
 """The relations that permit an action. Routes narrow this where the role of the caller alone decides."""
 HEALTH_ACTIONS = frozenset(
@@ -93,6 +96,7 @@ class Relations:
     `is_known`: the patient exists. `is_treating`: the caller is a doctor with an appointment that is ahead, or that ended within the time
     for which a treatment counts. `has_treated`: with an appointment of any time that was not cancelled, declined, refused or expired.
     `has_account`: the patient can sign in. `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
+    `merged_into` is who a patient was merged into; then the patient is not known any more.
     """
 
     role: Role
@@ -104,6 +108,7 @@ class Relations:
     born_on: date | None = None
     has_account: bool = False
     break_glass_until: datetime | None = None
+    merged_into: UUID | None = None
 
     def permitting(self, action: AccessAction, *, now: datetime, adults_born_until: date) -> Relation | None:
         """Return the first relation, in the order of Relation, that permits the action, or None. `adults_born_until` as in `is_minor`."""
@@ -124,6 +129,8 @@ class Relations:
         """Return why a caller without a relation that permits the action is refused. Who may not know the patient is told of none."""
         if self.role is Role.RECEPTION and action in HEALTH_ACTIONS:
             return NotForReception()
+        if self.merged_into is not None:
+            return merged_refusal(self.merged_into, self.role)
         if self.role is Role.ADMIN and self.is_known and Relation.BREAK_GLASS in PERMITTED_RELATIONS[action]:
             return BreakGlassRequired()
         return NoSuchPatient()

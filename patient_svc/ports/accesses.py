@@ -27,7 +27,10 @@ class AccessStore(Protocol):
     """The part of the database that reads the log, and deletes old lines."""
 
     async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[LoggedAccess]:
-        """Return up to `limit` lines of a patient, newest first, after the one whose instant and id are `after`. Raises BadCursor."""
+        """Return up to `limit` lines of a patient, newest first, after the one whose instant and id are `after`.
+
+        Those of patients who were merged into this one are among them. Raises BadCursor.
+        """
 
     async def delete_accesses(self, before: datetime, limit: int) -> int:
         """Delete up to `limit` lines that are older than `before`, the oldest first; return how many."""

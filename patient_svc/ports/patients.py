@@ -24,10 +24,10 @@ class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransact
     """A transaction: it commits on leaving and rolls back on any exception. Patients that it reads are locked until then."""
 
     async def get_patient(self, patient_id: UUID) -> Patient:
-        """Return a patient. Raises NoSuchPatient."""
+        """Return a patient. Raises NoSuchPatient, also for one who was merged into another."""
 
     async def find_patient(self, patient_id: UUID) -> Patient | None:
-        """Return a patient, or None."""
+        """Return a patient, or what remains of one who was merged into another, or None."""
 
     async def is_erased(self, patient_id: UUID) -> bool:
         """Return whether the patient with this id was erased."""

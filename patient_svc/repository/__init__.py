@@ -10,9 +10,9 @@ from patient_svc.repository.accesses import AccessReads, AccessWrites
 from patient_svc.repository.contacts import ContactReads
 from patient_svc.repository.erasures import ErasureReads, ErasureWrites
 from patient_svc.repository.guardians import GuardianReads, GuardianWrites
+from patient_svc.repository.merges import MergeWrites
 from patient_svc.repository.patients import PatientReads, PatientWrites
 from patient_svc.repository.record_cipher import RecordKeyring
-from patient_svc.repository.records import RecordWrites
 from patient_svc.repository.relations import RelationReads, RelationWrites
 from patient_svc.repository.search import SearchReads, SearchWrites
 from patient_svc.repository.tables import INFRASTRUCTURE
@@ -23,14 +23,14 @@ from shared.kit.sql import Database
 
 
 class SqlPatientTransaction(
-    PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, RecordWrites, SearchWrites, ErasureWrites
+    PatientWrites, GuardianWrites, RelationWrites, VisitWrites, AccessWrites, MergeWrites, SearchWrites, ErasureWrites
 ):
-    """Implements RecordTransaction and ErasureTransaction."""
+    """Implements MergeTransaction and ErasureTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlPatientStore(PatientReads, GuardianReads, RelationReads, VisitReads, ContactReads, AccessReads, SearchReads, ErasureReads):
-    """Implements PatientStore, RecordStore and ErasureStore.
+    """Implements PatientStore, RecordStore, MergeStore and ErasureStore.
 
     It calls `wake_relay` after a commit that added an event, to publish it at once.
     """

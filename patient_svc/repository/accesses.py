@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import Select, delete, insert, select
 
 from patient_svc.domain.access import Access, AccessActor, LoggedAccess
-from patient_svc.repository.tables import ACCESSES
+from patient_svc.repository.tables import ACCESSES, PATIENTS
 from shared.contracts.identity import Role
 from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
@@ -44,7 +44,8 @@ class AccessReads:
 
     async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[LoggedAccess]:
         async with self.database.read() as connection:
-            return [access_from_row(row) for row in await connection.execute(accesses_of(patient_id, limit, after))]
+            merged = await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id))
+            return [access_from_row(row) for row in await connection.execute(accesses_of([patient_id, *merged], limit, after))]
 
     async def delete_accesses(self, before: datetime, limit: int) -> int:
         async with self.database.write() as connection:
@@ -59,9 +60,9 @@ def access_from_row(row: Any) -> LoggedAccess:
     return LoggedAccess(row.id, row.at, AccessActor(row.actor_id, Role(row.actor_role)), row.action, row.relation, row.outcome)
 
 
-def accesses_of(patient_id: UUID, limit: int, after: tuple[str, ...] | None) -> Select[Any]:
-    """Return the query of a page of a patient's log, newest first. Raise BadCursor."""
-    query = select(ACCESSES).where(COLUMNS.patient_id == patient_id).order_by(*(column.desc() for column in SORT_COLUMNS)).limit(limit)
+def accesses_of(patient_ids: Collection[UUID], limit: int, after: tuple[str, ...] | None) -> Select[Any]:
+    """Return the query of a page of the log of a patient, and of those merged into them, newest first. Raise BadCursor."""
+    query = select(ACCESSES).where(COLUMNS.patient_id.in_(patient_ids)).order_by(*(column.desc() for column in SORT_COLUMNS)).limit(limit)
     if after is None:
         return query
     at, line_id = parse_instant_and_id(after)

@@ -16,6 +16,8 @@ from shared.kit.sql import Database
 
 COLUMNS = [*(PATIENTS.c[name] for name in PatientContact.model_fields if name != "guardian_ids"), GUARDIANS.c.guardian_id]
 
+IS_CURRENT_PATIENT = PATIENTS.c.merged_into.is_(None)
+
 
 class ContactReads:
     """The part of SqlPatientStore that reads contacts."""
@@ -26,7 +28,12 @@ class ContactReads:
     async def list_contacts(self, ids: Collection[UUID], *, adults_born_until: date) -> list[PatientContact]:
         """Read patients and guardians with one query, which has a row for each guardian of a patient."""
         guardianship = (GUARDIANS.c.dependant_id == PATIENTS.c.id) & is_in_force(adults_born_until)
-        query = select(*COLUMNS).join(GUARDIANS, guardianship, isouter=True).where(PATIENTS.c.id.in_(ids)).order_by(GUARDIANS.c.guardian_id)
+        query = (
+            select(*COLUMNS)
+            .join(GUARDIANS, guardianship, isouter=True)
+            .where(PATIENTS.c.id.in_(ids), IS_CURRENT_PATIENT)
+            .order_by(GUARDIANS.c.guardian_id)
+        )
         contacts: dict[UUID, dict[str, Any]] = {}
         async with self.database.read() as connection:
             for row in await connection.execute(query):

@@ -91,6 +91,6 @@ async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: 
 
 
 def _require_patient(patient: Patient | None) -> Patient:
-    if patient is None:
+    if patient is None or patient.merged_into is not None:
         raise NoSuchPatient
     return patient

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, exists, func, select
+from sqlalchemy import Select, bindparam, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.relations import Relations
@@ -23,16 +24,17 @@ BREAK_GLASS_UNTIL = (
     .where(BREAK_GLASS.c.admin_id == CALLER, BREAK_GLASS.c.patient_id == PATIENT)
     .scalar_subquery()
 )
-SELECT_RELATIONS = select(PATIENTS.c.born_on, PATIENTS.c.has_account, GUARDIANSHIP, RECENT_TREATMENT, TREATMENT, BREAK_GLASS_UNTIL).where(
-    PATIENTS.c.id == PATIENT
-)
+FACTS = (PATIENTS.c.merged_into, PATIENTS.c.born_on, PATIENTS.c.has_account, GUARDIANSHIP, RECENT_TREATMENT, TREATMENT, BREAK_GLASS_UNTIL)
+SELECT_RELATIONS = select(*FACTS).where(PATIENTS.c.id == PATIENT)
+LOCK_AND_SELECT_RELATIONS = SELECT_RELATIONS.with_for_update()
+"""It locks the patient, so that no merge takes away what the transaction reads next."""
 
 
 class RelationWrites(SqlTransaction):
     """The part of SqlPatientTransaction that reads relations in the transaction of what they permit."""
 
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
-        return await _get_relations(self.connection, caller, patient_id, treated_since)
+        return await _get_relations(self.connection, LOCK_AND_SELECT_RELATIONS, caller, patient_id, treated_since)
 
 
 class RelationReads:
@@ -43,15 +45,19 @@ class RelationReads:
 
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         async with self.database.read() as connection:
-            return await _get_relations(connection, caller, patient_id, treated_since)
+            return await _get_relations(connection, SELECT_RELATIONS, caller, patient_id, treated_since)
 
 
-async def _get_relations(connection: AsyncConnection, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
+async def _get_relations(
+    connection: AsyncConnection, query: Select[Any], caller: Caller, patient_id: UUID, treated_since: datetime
+) -> Relations:
     parameters = {"caller": caller.id, "patient": patient_id, "treated_since": treated_since}
-    row = (await connection.execute(SELECT_RELATIONS, parameters)).one_or_none()
+    row = (await connection.execute(query, parameters)).one_or_none()
     if row is None:
         return Relations(caller.role)
-    born_on, has_account, is_guardian, is_treating, has_treated, break_glass_until = row
+    if row.merged_into is not None:
+        return Relations(caller.role, merged_into=row.merged_into)
+    _, born_on, has_account, is_guardian, is_treating, has_treated, break_glass_until = row
     return Relations(
         caller.role,
         is_known=True,

@@ -38,13 +38,28 @@ PATIENTS = Table(
     Column("reminders_consent", Boolean, nullable=False),
     Column("search_version", Integer, nullable=False),
     Column("changed_at", UtcDateTime),
+    Column("merged_into", Id),
     Index("patients_by_search_version", "search_version", "id"),
     Index("patients_by_change", "changed_at", "id"),
+    Index("patients_by_successor", "merged_into", "id"),
 )
 """`changed_at` is when the row was written last.
 
 `search_version` is the version of the rules by which the keys in SEARCH_KEYS were made: 0 for rows that have none yet.
+
+`merged_into` is the patient who has everything that a merged patient had; it is never itself a merged one.
 """
+
+MERGES = Table(
+    "merges",
+    METADATA,
+    Column("patient_id", Id, primary_key=True),
+    Column("into_id", Id, nullable=False),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("moved", JSON, nullable=False),
+    Column("filled", JSON, nullable=False),
+)
+"""What each merge did, so that a repeated request is answered as the first one was. `moved` has counts, `filled` names of fields."""
 
 IDENTIFIERS = Table(
     "identifiers",

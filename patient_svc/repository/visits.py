@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, delete, insert, select, update
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
 from patient_svc.domain.visits import HistoryVisit, PatientVisit, VisitFilter
 from patient_svc.ports import SortKey
-from patient_svc.repository.tables import HISTORY_REBUILDS, INFRASTRUCTURE, VISITS
+from patient_svc.repository.tables import HISTORY_REBUILDS, INFRASTRUCTURE, PATIENTS, VISITS
 from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock
@@ -34,12 +34,15 @@ class VisitWrites(SqlTransaction):
     """The part of SqlPatientTransaction that reads and writes visits and rebuilds."""
 
     async def save_visit(self, visit: PatientVisit) -> None:
-        row = asdict(visit) | {"stored_at": self.now()}
+        successors = await self._lock_successors([visit])
+        row = asdict(visit) | {"patient_id": successors.get(visit.patient_id, visit.patient_id), "stored_at": self.now()}
         if not await insert_if_absent(self.connection, INSERT_VISIT, row):
             is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
             await self.connection.execute(update(VISITS).where(is_older).values(row))
 
     async def save_visits(self, visits: Sequence[PatientVisit]) -> None:
+        successors = await self._lock_successors(visits)
+        visits = [replace(visit, patient_id=successors.get(visit.patient_id, visit.patient_id)) for visit in visits]
         listed = VISITS.c.appointment_id.in_([visit.appointment_id for visit in visits])
         stored_versions = select(VISITS.c.appointment_id, VISITS.c.version, IS_INCOMPLETE.label("incomplete")).where(listed)
         stored = {row.appointment_id: row for row in await self.connection.execute(stored_versions.with_for_update())}
@@ -65,6 +68,13 @@ class VisitWrites(SqlTransaction):
             query = query.where(rows_after(order, parse_instant_and_id(after), descending=wanted.is_descending))
         query = query.order_by(*(column.desc() if wanted.is_descending else column for column in order)).limit(limit)
         return [_visit_from_row(row) for row in await self.connection.execute(query)]
+
+    async def _lock_successors(self, visits: Sequence[PatientVisit]) -> dict[UUID, UUID]:
+        """Return into whom patients of visits were merged. All are locked, so that none is merged before the visits are stored."""
+        ids = {visit.patient_id for visit in visits}
+        query = select(PATIENTS.c.id, PATIENTS.c.merged_into).where(PATIENTS.c.id.in_(ids)).order_by(PATIENTS.c.id)
+        rows = await self.connection.execute(query.with_for_update(read=True))
+        return {row.id: row.merged_into for row in rows if row.merged_into is not None}
 
     async def insert_rebuild(self, rebuild: HistoryRebuild) -> None:
         await self.connection.execute(insert(HISTORY_REBUILDS).values(asdict(rebuild)))

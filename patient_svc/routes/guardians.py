@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Response
 
 from patient_svc.domain.guardians import Guardian, HasAccount, NoSuchGuardian, TooManyDependants, TooManyGuardians
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.schemas import AddGuardian, GuardianOut
 from patient_svc.usecases.guardians import Guardianships
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -25,7 +26,7 @@ UseGuardianships = Annotated[Guardianships, use_case(Guardianships)]
     operation_id="add_guardian",
     response_model=GuardianOut,
     status_code=201,
-    responses=refusals(NoSuchGuardian, NoSuchPatient, HasAccount, TooManyGuardians, TooManyDependants),
+    responses=refusals(NoSuchGuardian, NoSuchPatient, PatientWasMerged, HasAccount, TooManyGuardians, TooManyDependants),
     summary="Let a patient act for another one",
 )
 async def add_guardian(
@@ -43,19 +44,19 @@ async def add_guardian(
     "",
     operation_id="list_guardians",
     response_model=Page[GuardianOut],
-    responses=refusals(NoSuchPatient),
+    responses=refusals(NoSuchPatient, PatientWasMerged),
     summary="Who acts for a patient",
 )
-async def list_guardians(patient_id: UUID, _caller: access.Staff, guardianships: UseGuardianships) -> Page[Guardian]:
+async def list_guardians(patient_id: UUID, caller: access.Staff, guardianships: UseGuardianships) -> Page[Guardian]:
     """All guardians of a patient, two at most, on one page."""
-    return Page(items=await guardianships.list_for_patient(patient_id))
+    return Page(items=await guardianships.list_for_patient(patient_id, by=caller))
 
 
 @router.delete(
     "/{guardian_id}",
     operation_id="remove_guardian",
     status_code=204,
-    responses=refusals(NoSuchPatient),
+    responses=refusals(NoSuchPatient, PatientWasMerged),
     summary="End a guardianship",
 )
 async def remove_guardian(patient_id: UUID, guardian_id: UUID, caller: access.Staff, guardianships: UseGuardianships) -> None:

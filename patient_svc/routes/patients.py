@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.patients import BornLater, Patient
 from patient_svc.schemas import PatientOut, UpdatePatient
 from patient_svc.usecases.patients import Patients
@@ -46,11 +47,12 @@ async def update_my_profile(
     "/{patient_id}",
     operation_id="get_patient",
     response_model=PatientOut,
-    responses=refusals(NoSuchPatient, Unavailable),
+    responses=refusals(NoSuchPatient, PatientWasMerged, Unavailable),
     summary="A patient's profile",
 )
 async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
-    """For the patient, the doctor of a current or past appointment, reception and admins; others get 404.
+    """For the patient, the doctor of a current or past appointment, reception and admins; others get 404. Staff are told into whom a
+    patient was merged.
 
     Reception sees neither date of birth nor sex. What others read, and what they are refused, is recorded: the patient sees it under
     `GET /patients/me/access-log`.

@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from patient_svc.domain.break_glass import BreakGlass
 from patient_svc.domain.codes import BadCode
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.records import (
     ClinicalStatus,
     EntryFilter,
@@ -51,7 +52,7 @@ router = routes.service_router(prefix="/patients/{patient_id}", tags=["Patients"
 UseMedicalHistory = Annotated[MedicalHistory, use_case(MedicalHistory)]
 UseBreakGlass = Annotated[BreakGlassAccess, use_case(BreakGlassAccess)]
 Writer = Annotated[Caller, Depends(access.RequireRole(Role.PATIENT, Role.DOCTOR))]
-UNREADABLE = (NoSuchPatient, NotForReception, BreakGlassRequired, RecordsUnreadable)
+UNREADABLE = (NoSuchPatient, PatientWasMerged, NotForReception, BreakGlassRequired, RecordsUnreadable)
 UNWRITABLE = (NoSuchPatient, RecordsUnreadable)
 BAD_CONTENT = (BadCode, FieldNotForKind, OnsetInTheFuture, OnsetBeforeBirth)
 SECRET = [Depends(forbid_storing)]

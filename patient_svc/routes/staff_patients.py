@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from patient_svc.domain.identifiers import IdentifierTaken
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.patients import AddressOfAccount, BornLater, ContactFieldsOnly, Patient
 from patient_svc.domain.search import BadSearch
 from patient_svc.schemas import CreateWalkIn, FoundPatientsOut, PatientOut, UpdatePatientByStaff, WalkInOut
@@ -62,7 +63,7 @@ async def search_patients(
     operation_id="create_walk_in",
     response_model=WalkInOut,
     status_code=201,
-    responses=refusals(BornLater, IdentifierTaken),
+    responses=refusals(BornLater, IdentifierTaken, PatientWasMerged),
     summary="Create a patient without an account",
 )
 async def create_walk_in(
@@ -81,7 +82,9 @@ async def create_walk_in(
     "/{patient_id}",
     operation_id="amend_patient",
     response_model=PatientOut,
-    responses=refusals(NoSuchPatient, BornLater, ContactFieldsOnly, AddressOfAccount, IdentifierTaken, Stale, PreconditionRequired),
+    responses=refusals(
+        NoSuchPatient, PatientWasMerged, BornLater, ContactFieldsOnly, AddressOfAccount, IdentifierTaken, Stale, PreconditionRequired
+    ),
     summary="Change a patient's profile",
 )
 async def update_patient(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.visits import VisitFilter, VisitSort
 from patient_svc.schemas.visits import BookingHistoryPage, HistoryVisitOut
 from patient_svc.usecases.booking_history import BookingHistory
@@ -41,7 +42,7 @@ Filter = Annotated[VisitFilter, Depends(_filter)]
     "",
     operation_id="list_booking_history",
     response_model=BookingHistoryPage,
-    responses=refusals(NoSuchPatient, BadCursor, RangeReversed, Unavailable),
+    responses=refusals(NoSuchPatient, PatientWasMerged, BadCursor, RangeReversed, Unavailable),
     summary="A patient's booking history",
 )
 async def list_booking_history(

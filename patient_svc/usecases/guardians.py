@@ -7,6 +7,7 @@ from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
 from patient_svc.domain.guardians import Guardian, NoSuchGuardian, refuse_too_many_dependants, refuse_too_many_guardians
+from patient_svc.domain.merges import require_current
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
@@ -29,13 +30,13 @@ class Guardianships:
     async def add(self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller) -> Guardian:
         """Let a patient with an account act for one without; for a guardian, replace the relationship.
 
-        Raises NoSuchGuardian, NoSuchPatient, HasAccount, TooManyGuardians or TooManyDependants.
+        Raises NoSuchGuardian, NoSuchPatient, PatientWasMerged, HasAccount, TooManyGuardians or TooManyDependants.
         """
         async with self.store.begin() as tx:
             person = await tx.find_patient(guardian_id)
             if person is None or not (person.has_account and person.active):
                 raise NoSuchGuardian(pointer="/guardian_id")
-            patient = (await tx.get_patient(dependant_id)).require_no_account()
+            patient = require_current(await tx.find_patient(dependant_id), by).require_no_account()
             guardian = Guardian(person.id, person.full_name, relationship)
             guardians = {existing.id: existing for existing in await tx.list_guardians(dependant_id)}
             if guardians.get(guardian_id) == guardian:
@@ -51,18 +52,19 @@ class Guardianships:
 
     @retry_on_abort
     async def remove(self, dependant_id: UUID, guardian_id: UUID, *, by: Caller) -> None:
-        """End a guardianship. Raises NoSuchPatient for a person who is not a guardian of the patient."""
+        """End a guardianship. Raises NoSuchPatient, also for a person who is not a guardian, or PatientWasMerged."""
         async with self.store.begin() as tx:
-            patient = await tx.get_patient(dependant_id)
+            patient = require_current(await tx.find_patient(dependant_id), by)
             if not await tx.delete_guardianship(guardian_id, dependant_id):
                 raise NoSuchPatient
             await self._record_change(tx, patient, by)
 
     @retry_on_abort
-    async def list_for_patient(self, dependant_id: UUID) -> list[Guardian]:
-        """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient."""
-        await self.store.get_patient(dependant_id)
-        return await self.store.list_guardians(dependant_id)
+    async def list_for_patient(self, dependant_id: UUID, *, by: Caller) -> list[Guardian]:
+        """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient or PatientWasMerged."""
+        async with self.store.begin() as tx:
+            require_current(await tx.find_patient(dependant_id), by)
+            return await tx.list_guardians(dependant_id)
 
     async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
         now, updated = self.now(), patient.next_version()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
 from patient_svc.domain.duplicates import MAX_CANDIDATES, PossibleDuplicate, duplicate_terms, possible_duplicates
+from patient_svc.domain.merges import require_current
 from patient_svc.domain.patients import ClinicDefaults, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
@@ -38,7 +39,11 @@ class StaffPatients:
 
     @retry_on_abort
     async def create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
-        """Create a patient without an account, or return the one that has this id already. Raises BornLater or IdentifierTaken."""
+        """Create a patient without an account, or return the one that has this id already.
+
+        Raises BornLater, IdentifierTaken, or
+        PatientWasMerged when it was merged into another one since.
+        """
         patient.check_born_on(self.now(), self.clinic)
         async with self.store.begin() as tx:
             existing = await tx.find_patient(patient.id)
@@ -46,18 +51,19 @@ class StaffPatients:
                 await tx.insert_patient(patient)
                 await tx.add_event(patient.changed_event(new_id(), self.now()))
                 await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
+            current = require_current(existing or patient, caller)
             duplicates = await self._list_duplicates(tx, patient, caller)
-        return WalkIn((existing or patient).in_clinic(self.clinic).view_for(caller, False), duplicates)
+        return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates)
 
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         """Change some fields of a profile, and return as much of it as the caller may see.
 
-        Raises NoSuchPatient, Stale, BornLater, ContactFieldsOnly, AddressOfAccount or IdentifierTaken.
+        Raises NoSuchPatient, PatientWasMerged, Stale, BornLater, ContactFieldsOnly, AddressOfAccount or IdentifierTaken.
         """
         check_fields_of(caller, changes)
         async with self.store.begin() as tx:
-            patient = await tx.get_patient(patient_id)
+            patient = require_current(await tx.find_patient(patient_id), caller)
             updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
             updated.check_address()
             await save_patient(tx, patient, updated, self.now)

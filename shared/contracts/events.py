@@ -11,6 +11,8 @@ from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeR
 from shared.contracts.identity import Role, Service
 from shared.contracts.values import Instant
 
+PATIENT_CHANGED = "patient"
+"""What an amendment names as changed after the patient of an appointment was merged into another one."""
 TOPICS: dict[str, type[Event]] = {}  # the event class of every topic
 
 
@@ -139,6 +141,19 @@ class PatientErased(Event):
     pass_number: int
 
 
+class PatientMerged(Event):
+    """A patient was merged into the patient `into`, who has the visits, the medical history and the guardians from now on.
+
+    `version` is that of what remains of the old profile, of which nothing but its id can be read any more.
+    """
+
+    topic = "patient.merged.v1"
+    subject = "patient_id"
+    patient_id: UUID
+    into: UUID
+    version: int
+
+
 class PreferencesChanged(Event):
     """What a patient decides about reminders changed: when they are due, quiet hours, or the language. `version` is that of these."""
 
@@ -218,9 +233,9 @@ class AppointmentEvent(Event):
     `version` grows with every change. `event_number` counts the events of the appointment, from 1 on and without gaps; it is 0 in events
     that were published before they had it. `sequence` is that of iCalendar (RFC 5545 section 3.8.7.4): it grows when time, status, doctor
     or place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment
-    changed (`place`, `doctor_name`, `reason`, `intake`, `confirmation`); after a move or a restore, what the same doctor has changed since
-    (`place` and `doctor_name`), and `check_in` when a mistaken check-in was undone and the visit is booked again. `mode` is how the visit
-    takes place, as agreed at booking.
+    changed (`place`, `doctor_name`, `reason`, `intake`, `confirmation`, or `patient` where two patients were merged); after a move or a
+    restore, what the same doctor has changed since (`place` and `doctor_name`), and `check_in` when a mistaken check-in was undone and the
+    visit is booked again. `mode` is how the visit takes place, as agreed at booking.
     """
 
     subject = "appointment_id"

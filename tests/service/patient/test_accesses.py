@@ -342,8 +342,8 @@ async def test_pages_and_old_lines_are_found_by_an_index(sql_url: str) -> None:
         await fill(database, 1500)
         cursor = ((NOON + timedelta(seconds=900)).isoformat(), str(UUID(int=900)))
         for query, index in (
-            (accesses_of(UUID(int=3), 26, None), "accesses_by_patient"),
-            (accesses_of(UUID(int=3), 26, cursor), "accesses_by_patient"),
+            (accesses_of([UUID(int=3)], 26, None), "accesses_by_patient"),
+            (accesses_of([UUID(int=3)], 26, cursor), "accesses_by_patient"),
             (old_accesses(NOON + timedelta(seconds=30), 10), "accesses_by_time"),
         ):
             plan = await explain(database, query)

@@ -1,0 +1,133 @@
+"""Merging a patient into another one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.merges import (
+    LiveVisit,
+    Merge,
+    MergePlan,
+    MergePreview,
+    merged_event,
+    require_current,
+    require_other,
+    require_target,
+)
+from patient_svc.domain.patients import Patient
+from patient_svc.ports.merges import LiveVisits, MergeStore, MergeTransaction
+from patient_svc.usecases.accesses import access_line
+from patient_svc.usecases.patients import save_patient
+from shared.contracts.identity import Caller
+from shared.contracts.refusals import require_version
+from shared.kit.clock import Clock
+from shared.kit.ids import new_id
+from shared.kit.retry import retry_on_abort
+
+LONGEST_VISIT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Merges:
+    """The use cases of admins. appointment-service is asked about visits at the same time before the transaction.
+
+    A booking that is stored after it was asked, or that is under way for the old id, follows the merge as all appointments do. If it
+    overlaps a visit of the target, the calendar keeps both.
+    """
+
+    store: MergeStore
+    visits: LiveVisits
+    now: Clock
+
+    async def merge(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge:
+        """Merge a patient into another one. The same merge again changes nothing and returns what the first one did.
+
+        Raises NoSuchPatient, PatientWasMerged, NoSuchMergeTarget, MergedIntoSelf, Stale for a `expected_version` that is not that of the
+        source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer.
+        """
+        require_other(source_id, into)
+        earlier = await self._find_earlier(source_id, into)
+        return earlier or await self._carry_out(source_id, into, expected_version, by, await self._list_live(source_id, into))
+
+    async def preview(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge | MergePreview:
+        """Return what a merge would do and why it would be refused, or what it did if it is done already.
+
+        Raises the refusals of `merge` that are about ids and the version.
+        """
+        require_other(source_id, into)
+        earlier = await self._find_earlier(source_id, into)
+        return earlier or await self._read_preview(source_id, into, expected_version, by, await self._list_live(source_id, into))
+
+    async def _list_live(self, *patient_ids: UUID) -> list[LiveVisit]:
+        """Return the visits that end after this moment."""
+        now = self.now()
+        visits = await self.visits.list_live(patient_ids, now - LONGEST_VISIT)
+        return [visit for visit in visits if visit.ends_at > now]
+
+    @retry_on_abort
+    async def _find_earlier(self, source_id: UUID, into: UUID) -> Merge | None:
+        async with self.store.begin() as tx:
+            merge = await tx.find_merge(source_id)
+        return merge if merge is not None and merge.into_id == into else None
+
+    @retry_on_abort
+    async def _read_preview(
+        self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller, visits: Sequence[LiveVisit]
+    ) -> MergePreview:
+        async with self.store.begin() as tx:
+            plan = await self._load_plan(tx, source_id, into, expected_version, by)
+            await self._record(tx, plan, by, AccessAction.PROFILE_READ)
+        return MergePreview(plan, next(iter(plan.refusals(visits)), None))
+
+    @retry_on_abort
+    async def _carry_out(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller, visits: Sequence[LiveVisit]) -> Merge:
+        async with self.store.begin() as tx:
+            plan = await self._load_plan(tx, source_id, into, expected_version, by)
+            for refusal in plan.refusals(visits):
+                raise refusal
+            merge = plan.result(self.now())
+            await self._move(tx, plan, merge)
+            await self._record(tx, plan, by, AccessAction.PROFILE_MERGED)
+        return merge
+
+    async def _load_plan(self, tx: MergeTransaction, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> MergePlan:
+        """Lock both patients in the order of their ids, and return what a merge would move."""
+        patients = {patient_id: await tx.find_patient(patient_id) for patient_id in sorted((source_id, into))}
+        source, target = require_current(patients[source_id], by), require_target(patients[into])
+        require_version(source.version, expected_version)
+        return MergePlan(
+            source,
+            target,
+            source_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(source_id)]),
+            target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into)]),
+            source_dependants=frozenset(await tx.list_all_dependants(source_id)),
+            target_dependants=frozenset(await tx.list_all_dependants(into)),
+            visit_count=await tx.count_visits(source_id),
+            entry_count=await tx.count_all_entries(source_id),
+        )
+
+    async def _move(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
+        """Move everything. What remains of the source is stored first, so that its identifiers are free for the target."""
+        now, stub = merge.merged_at, plan.source.remove_identity(plan.target.id)
+        await tx.update_patient(stub)
+        await tx.insert_merge(merge)
+        await tx.move_visits(stub.id, plan.target.id)
+        await tx.move_guardianships(stub.id, plan.target.id)
+        await tx.move_records(stub.id, plan.target.id, now)
+        await save_patient(tx, plan.target, plan.target_after(now), self.now)
+        for dependant_id in sorted(plan.source_dependants):
+            dependant = await tx.get_patient(dependant_id)
+            await save_patient(tx, dependant, dependant.next_version(), self.now)
+        await tx.add_event(merged_event(stub, plan.target.id, new_id(), now))
+
+    async def _record(self, tx: MergeTransaction, plan: MergePlan, by: Caller, action: AccessAction) -> None:
+        """Record what the admin did in the logs of both patients; the line of each names the other."""
+        for patient, other in ((plan.source, plan.target), (plan.target, plan.source)):
+            await tx.record_access(self._line(patient, other, by, action))
+
+    def _line(self, patient: Patient, other: Patient, by: Caller, action: AccessAction) -> Access:
+        return access_line(by, patient.id, action, Relation.ADMIN, now=self.now(), row_id=other.id)

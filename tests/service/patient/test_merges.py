@@ -1,0 +1,272 @@
+"""Merging a patient without an account into another one: what follows, who is told, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from patient_svc.repository.tables import BREAK_GLASS, MEDICAL_VERSIONS, PATIENTS, RECORD_KEYS, SEARCH_KEYS
+from shared.contracts.events import AuditRecorded, PatientChanged, PatientMerged
+from shared.contracts.identity import Role
+from shared.kit.sql import Database
+from tests.running import NOON, RunningService, not_found_response, problem_response, run_service
+from tests.service.patient.appointments_upstream import a_record, an_event_of
+from tests.service.patient.running_patient import DOCTOR, OTHER, PROFILE, SAM, SAMS_TOKEN, create_profile, get_contacts, list_events
+from tests.tokens import bearer, service_bearer
+
+ADMIN, RECEPTION, TREATING = bearer(Role.ADMIN, UUID(int=71)), bearer(Role.RECEPTION, UUID(int=70)), bearer(Role.DOCTOR, DOCTOR)
+APPOINTMENT = service_bearer("appointment-service")
+NUMBER = {"system": "urn:insurance", "value": "A1"}
+WALK_IN: dict[str, Any] = {"full_name": "Sam Li", "phone": "+49 30 999", "born_on": "1984-06-02", "identifiers": [NUMBER]}
+EXPOSURE = {"kind": "condition", "title": "Asthma", "details": "since childhood"}
+
+
+@dataclass
+class LiveVisitsUpstream:
+    """The internal list of appointment-service: visits that are not over, as (id, patient, start, minutes)."""
+
+    visits: list[tuple[UUID, UUID, Any, int]] = field(default_factory=list)
+    answers: bool = True
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path != "/internal/appointments":
+            return not_found_response()
+        if not self.answers:
+            return problem_response(503, "unavailable", retry_after=2)
+        wanted = request.url.params.get_list("patient_id")
+        items = [
+            {
+                "id": str(visit_id),
+                "patient_id": str(patient_id),
+                "starts_at": starts_at.isoformat(),
+                "ends_at": (starts_at + timedelta(minutes=minutes)).isoformat(),
+            }
+            for visit_id, patient_id, starts_at, minutes in self.visits
+            if str(patient_id) in wanted and "doctor_id" not in request.url.params
+        ]
+        return httpx.Response(200, json={"items": items, "next": None})
+
+
+@dataclass
+class MergeClinic:
+    """patient-service with Sam, who has an account, and appointment-service as it answers."""
+
+    service: RunningService
+    upstream: LiveVisitsUpstream
+    url: str
+
+    async def add_walk_in(self, **fields: Any) -> str:
+        response = await self.service.http.post("/patients", json=WALK_IN | fields, headers=ADMIN)
+        assert response.status_code == 201, response.text
+        return str(response.json()["id"])
+
+    async def merge(self, source: Any, into: Any = SAM, *, caller: dict[str, str] = ADMIN, query: str = "") -> httpx.Response:
+        return await self.service.http.post(f"/patients/{source}/merge{query}", json={"into": str(into)}, headers=caller)
+
+    async def get(self, path: str, caller: dict[str, str] = ADMIN) -> Any:
+        return (await self.service.http.get(path, headers=caller)).json()
+
+    async def rows(self, query: sa.Select[Any]) -> list[Any]:
+        async with Database(self.url) as database, database.read() as connection:
+            return list((await connection.execute(query)).all())
+
+
+@pytest.fixture
+async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[MergeClinic]:
+    upstream, events = LiveVisitsUpstream(), (PatientChanged, PatientMerged, AuditRecorded)
+    async with run_service("patient_svc", tmp_path, upstream, record_events=events, database_url=sql_url) as service:
+        await create_profile(service, SAM, **PROFILE)
+        yield MergeClinic(service, upstream, sql_url)
+
+
+async def test_everything_of_the_old_profile_is_the_targets_afterwards(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    await create_profile(clinic.service, OTHER)
+    await clinic.service.http.post(f"/patients/{old}/guardians", json={"guardian_id": str(OTHER)}, headers=ADMIN)
+    record = a_record(3, patient_id=UUID(old))
+    await clinic.service.publish_event(an_event_of(record))
+    await clinic.service.http.post(f"/patients/{old}/medical-history", json=EXPOSURE, headers=TREATING)
+    moved = {"visits": 1, "medical_entries": 1, "identifiers": 1, "guardians": 1, "dependants": 0}
+    preview = await clinic.merge(old, query="?dry_run=true")
+    expected = {"patient_id": old, "into": str(SAM), "moved": moved, "filled": ["born_on"], "merged_at": None, "refusal": None}
+    assert (preview.status_code, preview.json()) == (200, expected)
+    assert (await clinic.get(f"/patients/{old}"))["full_name"] == "Sam Li", "a preview changes nothing"
+
+    merged = await clinic.merge(old)
+    assert (merged.status_code, merged.json()) == (200, expected | {"merged_at": "2026-03-02T12:00:00Z"})
+    assert (await clinic.merge(old)).json() == (await clinic.merge(old, query="?dry_run=true")).json() == merged.json()
+    profile = await clinic.get(f"/patients/{SAM}")
+    assert (profile["full_name"], profile["phone"], profile["born_on"]) == ("Sam Lee", "+49 30 123456", "1984-06-02")
+    assert profile["identifiers"] == [NUMBER]
+    assert [entry["title"] for entry in (await clinic.get(f"/patients/{SAM}/medical-history", TREATING))["items"]] == ["Asthma"]
+    assert [visit["appointment_id"] for visit in (await clinic.get(f"/patients/{SAM}/appointments"))["items"]] == [
+        str(record.appointment_id)
+    ]
+    assert [guardian["id"] for guardian in (await clinic.get(f"/patients/{SAM}/guardians"))["items"]] == [str(OTHER)]
+    assert [found["id"] for found in (await clinic.get("/patients?q=1984-06-02"))["items"]] == [str(SAM)]
+
+
+async def test_the_history_is_encrypted_for_the_target_and_the_old_key_is_destroyed(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    await clinic.service.publish_event(an_event_of(a_record(3, patient_id=UUID(old))))
+    added = await clinic.service.http.post(f"/patients/{old}/medical-history", json=EXPOSURE, headers=TREATING)
+    path = f"/medical-history/{added.json()['id']}"
+    corrected = {"title": "Severe asthma"}
+    changed = await clinic.service.http.patch(f"/patients/{old}{path}", json=corrected, headers=TREATING | {"If-Match": '"1"'})
+    assert changed.status_code == 200, changed.text
+    await clinic.service.http.post(f"/patients/{old}/break-glass", json={"reason": "Emergency call"}, headers=ADMIN)
+    before = {(row.entry_id, row.version): row for row in await clinic.rows(sa.select(MEDICAL_VERSIONS))}
+    assert (await clinic.merge(old)).status_code == 200
+    after = {(row.entry_id, row.version): row for row in await clinic.rows(sa.select(MEDICAL_VERSIONS))}
+    assert before.keys() == after.keys()
+    assert all(before[key].title != after[key].title and before[key].author_id == after[key].author_id for key in before)
+    assert [row.patient_id for row in await clinic.rows(sa.select(RECORD_KEYS))] == [SAM]
+    versions = (await clinic.get(f"/patients/{SAM}{path}/versions", SAMS_TOKEN))["items"]
+    assert [version["title"] for version in versions] == ["Severe asthma", "Asthma"]
+    (opened,) = await clinic.rows(sa.select(BREAK_GLASS))
+    assert (opened.patient_id, opened.expires_at) == (SAM, NOON), "an admin who opened the old history cannot read the target's by that"
+    refused = await clinic.service.http.get(f"/patients/{SAM}/medical-history", headers=ADMIN)
+    assert (refused.status_code, refused.json()["code"]) == (403, "break_glass_required")
+
+
+async def test_the_old_id_answers_404_and_only_staff_are_told_who_has_the_data(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    await clinic.service.publish_event(an_event_of(a_record(3, patient_id=UUID(old))))
+    await clinic.merge(old)
+    get = clinic.service.http.get
+    for caller, code in (
+        (ADMIN, "patient_merged"),
+        (RECEPTION, "patient_merged"),
+        (TREATING, "no_such_patient"),
+        (SAMS_TOKEN, "no_such_patient"),
+    ):
+        for path in ("", "/appointments"):
+            response = await get(f"/patients/{old}{path}", headers=caller)
+            assert (response.status_code, response.json()["code"]) == (404, code)
+            assert response.json().get("merged_into") == (str(SAM) if code == "patient_merged" else None)
+    guardian = {"guardian_id": str(SAM)}
+    for method, path, body in (
+        ("POST", "/guardians", guardian),
+        ("GET", "/guardians", None),
+        ("DELETE", f"/guardians/{SAM}", None),
+        ("PATCH", "", {"phone": "+49 30 1"}),
+        ("POST", "/break-glass", {"reason": "Emergency call"}),
+        ("POST", "/merge", {"into": str(OTHER)}),
+    ):
+        response = await clinic.service.http.request(method, f"/patients/{old}{path}", json=body, headers=ADMIN | {"If-Match": "*"})
+        assert (response.status_code, response.json()["code"]) == (404, "patient_merged"), (method, path)
+    lookup = await get(f"/internal/patients/{old}", headers=APPOINTMENT)
+    assert (lookup.status_code, lookup.json()["code"]) == (404, "no_such_patient"), "so that nothing can be booked or held for the old id"
+    assert await get_contacts(clinic.service, old) == []
+    (stub,) = await clinic.rows(sa.select(PATIENTS).where(PATIENTS.c.id == UUID(old)))
+    assert (stub.full_name, stub.phone, stub.born_on, stub.identifiers) == ("", None, None, [])
+    assert await clinic.rows(sa.select(SEARCH_KEYS).where(SEARCH_KEYS.c.patient_id == UUID(old))) == []
+
+
+async def test_others_are_told_by_one_event_and_both_logs_have_a_line(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    await clinic.merge(old)
+    (event,) = await list_events(clinic.service, PatientMerged)
+    assert (str(event.patient_id), event.into, event.version) == (old, SAM, 2)
+    assert [change.version for change in await list_events(clinic.service, PatientChanged) if change.patient_id == SAM] == [1, 2]
+    lines = [line for line in await list_events(clinic.service, AuditRecorded) if line.action == "profile.merge"]
+    assert {(str(line.subject_id), str(line.row_id), line.relation) for line in lines} == {
+        (old, str(SAM), "admin"),
+        (str(SAM), old, "admin"),
+    }
+    log = (await clinic.get("/patients/me/access-log", SAMS_TOKEN))["items"]
+    assert [line["action"] for line in log] == ["profile.merge", "profile.merge", "profile.create"], "with the lines of the old profile"
+
+
+async def test_events_that_come_late_with_the_old_id_are_the_targets(clinic: MergeClinic) -> None:
+    first, second = await clinic.add_walk_in(), await clinic.add_walk_in(identifiers=[])
+    assert (await clinic.merge(first, second)).status_code == 200
+    assert (await clinic.merge(second)).status_code == 200, "a patient who is a target can be merged later"
+    record = a_record(4, patient_id=UUID(first))
+    await clinic.service.publish_event(an_event_of(record))
+    visits = (await clinic.get(f"/patients/{SAM}/appointments"))["items"]
+    assert [visit["appointment_id"] for visit in visits] == [str(record.appointment_id)]
+    answer = (await clinic.service.http.get(f"/patients/{first}", headers=ADMIN)).json()
+    assert answer["merged_into"] == str(SAM)
+
+
+async def test_patients_with_visits_at_the_same_time_are_not_merged(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    ids = [UUID(int=number) for number in range(41, 46)]
+    clinic.upstream.visits = [
+        (ids[0], UUID(old), NOON + timedelta(hours=1), 30),
+        (ids[1], SAM, NOON + timedelta(hours=1, minutes=29), 30),
+        (ids[2], SAM, NOON + timedelta(hours=1, minutes=30), 30),
+        (ids[3], UUID(old), NOON - timedelta(hours=1), 30),
+        (ids[4], SAM, NOON - timedelta(hours=1), 30),
+    ]
+    pairs = [{"appointment_id": str(ids[0]), "appointment_id_of_target": str(ids[1])}]
+    refused = await clinic.merge(old)
+    assert (refused.status_code, refused.json()["code"], refused.json()["overlapping"]) == (409, "visits_overlap", pairs)
+    preview = (await clinic.merge(old, query="?dry_run=true")).json()
+    assert (preview["refusal"]["code"], preview["refusal"]["facts"]) == ("visits_overlap", {"overlapping": pairs})
+    assert (await clinic.get(f"/patients/{old}"))["full_name"] == "Sam Li"
+    clinic.upstream.answers = False
+    assert (await clinic.merge(old)).status_code == 503
+    clinic.upstream.answers, clinic.upstream.visits = True, clinic.upstream.visits[2:]
+    assert (await clinic.merge(old)).status_code == 200
+
+
+async def test_what_cannot_be_merged_is_refused_with_a_code(clinic: MergeClinic) -> None:
+    old, other = await clinic.add_walk_in(), await clinic.add_walk_in(identifiers=[])
+    await clinic.service.http.post(f"/patients/{other}/guardians", json={"guardian_id": str(SAM)}, headers=ADMIN)
+    many = await clinic.add_walk_in(identifiers=[{"system": f"urn:{number}", "value": "1"} for number in range(10)])
+    for source, target, status, code in (
+        (SAM, old, 409, "source_has_account"),
+        (old, old, 422, "same_patient"),
+        (old, UUID(int=99), 422, "no_such_target"),
+        (UUID(int=99), old, 404, "no_such_patient"),
+        (other, SAM, 409, "guardian_and_dependant"),
+        (many, old, 409, "too_many_identifiers"),
+    ):
+        refused = await clinic.merge(source, target)
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+    for caller in (RECEPTION, TREATING, SAMS_TOKEN, APPOINTMENT):
+        assert (await clinic.merge(old, caller=caller)).status_code == 403
+    stale = await clinic.merge(old, caller=ADMIN | {"If-Match": '"7"'})
+    assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
+    assert (await clinic.merge(old, other)).status_code == 200
+    gone = await clinic.merge(many, old)
+    assert (gone.status_code, gone.json()["code"]) == (422, "no_such_target")
+
+
+async def test_nothing_is_added_to_the_old_profile_while_it_is_merged(clinic: MergeClinic) -> None:
+    """Entries, guardians, events and reads run at the same time: what succeeded is the target's, and no read shows an empty history."""
+    await create_profile(clinic.service, OTHER)
+    for round_number in range(3):
+        old = await clinic.add_walk_in(identifiers=[])
+        record = a_record(10 + round_number, patient_id=UUID(old))
+        await clinic.service.publish_event(an_event_of(record))
+        path, http = f"/patients/{old}/medical-history", clinic.service.http
+        first = await http.post(path, json=EXPOSURE, headers=TREATING)
+        before = len((await clinic.get(f"/patients/{SAM}/medical-history?limit=100", SAMS_TOKEN))["items"])
+        assert first.status_code == 201
+        merged, *added = await asyncio.gather(
+            clinic.merge(old),
+            *(http.post(path, json=EXPOSURE, headers=TREATING) for _ in range(3)),
+            http.post(f"/patients/{old}/guardians", json={"guardian_id": str(OTHER)}, headers=ADMIN),
+            *(http.get(path, headers=TREATING) for _ in range(3)),
+        )
+        assert merged.status_code == 200, merged.text
+        *entries, guardian, read, second_read, third_read = added
+        for reading in (read, second_read, third_read):
+            assert reading.status_code == 404 or reading.json()["items"]
+        assert guardian.status_code in (201, 404)
+        count = 1 + sum(response.status_code == 201 for response in entries)
+        after = (await clinic.get(f"/patients/{SAM}/medical-history?limit=100", SAMS_TOKEN))["items"]
+        assert len(after) == before + count
+        assert {row.patient_id for row in await clinic.rows(sa.select(RECORD_KEYS))} == {SAM}
