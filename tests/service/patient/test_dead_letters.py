@@ -53,12 +53,7 @@ async def list_letters(patients: RunningService) -> list[dict[str, Any]]:
 
 async def test_an_event_that_failed_takes_effect_once_when_it_is_replayed_after_the_repair(patients: RunningService, sql_url: str) -> None:
     event = a_booking()
-<<<<<<< HEAD
-    await patients.run_until_idle()  # no job may have a transaction open while this test blocks the event loop
-    execute(sql_url, "ALTER TABLE visits RENAME TO visits_away")
-=======
     await execute(sql_url, "ALTER TABLE visits RENAME TO visits_away")
->>>>>>> main
     await patients.publish_event(event)
     for seconds in DELAYS_SECONDS:
         assert await list_letters(patients) == []
