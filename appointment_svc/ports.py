@@ -196,6 +196,9 @@ class AppointmentStore(Protocol):
     async def add_link_hashes(self, added: Mapping[UUID, Collection[str]]) -> None:
         """Add hashes of links to appointments."""
 
+    async def list_former_ids(self, patient_id: UUID) -> Sequence[UUID]:
+        """Return the ids of all patients who were merged into this one, also by way of others."""
+
     async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
         """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
 
