@@ -12,7 +12,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from notify_svc.ports import MailDeferred
 from notify_svc.repository.tables import MESSAGES, REMINDERS, VISITS
@@ -301,6 +301,14 @@ async def test_more_visits_than_a_page_follow_the_merge(scene: MergeScene) -> No
         await scene.publish_visit(appointment_id=UUID(int=1000 + number))
     await scene.merge()
     assert {str(row[0]) for row in await scene.rows(select(VISITS.c.patient_id))} == {TARGET}
+    assert {str(row[0]) for row in await scene.rows(select(MESSAGES.c.recipient_id))} == {TARGET, DOCTOR}
+
+
+async def test_a_message_that_this_release_cannot_read_is_the_targets_too(scene: MergeScene) -> None:
+    await scene.publish_visit()
+    async with Database(scene.url) as database, database.write() as connection:
+        await connection.execute(update(MESSAGES).where(MESSAGES.c.recipient_id == UUID(WALK_IN)).values(kind="of_a_newer_release"))
+    await scene.merge()
     assert {str(row[0]) for row in await scene.rows(select(MESSAGES.c.recipient_id))} == {TARGET, DOCTOR}
 
 
