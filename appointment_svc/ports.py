@@ -196,9 +196,6 @@ class AppointmentStore(Protocol):
     async def add_link_hashes(self, added: Mapping[UUID, Collection[str]]) -> None:
         """Add hashes of links to appointments."""
 
-    async def list_former_ids(self, patient_id: UUID) -> Sequence[UUID]:
-        """Return the ids of all patients who were merged into this one, also by way of others."""
-
     async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
         """Return the appointments that have changed since an instant, by the instant of the change and id, after a cursor."""
 
@@ -231,9 +228,6 @@ class ErasableAppointmentStore(AppointmentsOfPatients, Protocol):
 
     async def save_erased(self, appointment: Appointment) -> None:
         """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
-
-    async def mark_patient_followed(self, patient_id: UUID) -> None:
-        """Record that nothing is left to do for the appointments of a merged patient; nothing happens for one who was not merged."""
 
 
 class AgingAppointmentStore(ErasableAppointmentStore, Protocol):

@@ -1,4 +1,4 @@
-"""How far jobs have come that go through appointments over many runs, and an index for the patients who were merged into one."""
+"""How far jobs have come that go through appointments over many runs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -13,9 +13,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), primary_key=True),
         sa.Column("progress", sa.JSON, nullable=False),
     )
-    op.create_index("merged_patients_by_target", "merged_patients", ["into_id", "id"])
 
 
 def downgrade() -> None:
-    op.drop_index("merged_patients_by_target", "merged_patients")
     op.drop_table("job_progress")

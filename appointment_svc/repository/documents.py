@@ -123,9 +123,6 @@ class Documents(Protocol):
     async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
         """Return the row of a merged patient."""
 
-    async def list_merged_into(self, patient_ids: list[str]) -> list[str]:
-        """Return the ids of patients who were merged into one of these."""
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
 

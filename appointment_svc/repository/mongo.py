@@ -73,9 +73,6 @@ def migrate(url: str) -> None:
         client.get_default_database("appointment")["merged_patients"].create_index(
             [("followed", ASCENDING), ("id", ASCENDING)], name="to_follow"
         )
-        client.get_default_database("appointment")["merged_patients"].create_index(
-            [("into_id", ASCENDING), ("id", ASCENDING)], name="merged_patients_by_target"
-        )
         dead_letters = client.get_default_database("appointment")["dead_letters"]
         dead_letters.create_index([("died_us", DESCENDING), ("_id", DESCENDING)], name="by_time")
         dead_letters.create_index([("topic", ASCENDING), ("died_us", DESCENDING), ("_id", DESCENDING)], name="by_topic")
@@ -187,12 +184,6 @@ class MongoDocuments:
         async with unavailable_on_failure():
             document = await self.database["merged_patients"].find_one({"_id": patient_id}, {"_id": 0})
         return MergedPatientRow(**document) if document else None
-
-    async def list_merged_into(self, patient_ids: list[str]) -> list[str]:
-        """Return the ids of patients who were merged into one of these."""
-        async with unavailable_on_failure():
-            found = self.database["merged_patients"].find({"into_id": _equal_to_any(patient_ids)}, {"id": 1}).sort("id", ASCENDING)
-            return [document["id"] for document in await found.to_list(None)]
 
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""

@@ -126,12 +126,6 @@ class SqliteDocuments:
             row = (await connection.execute(select(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id))).one_or_none()
         return MergedPatientRow(**row._mapping) if row else None
 
-    async def list_merged_into(self, patient_ids: list[str]) -> list[str]:
-        """Return the ids of patients who were merged into one of these."""
-        columns = MERGED_PATIENTS.c
-        async with self.database.read() as connection:
-            return list(await connection.scalars(select(columns.id).where(columns.into_id.in_(patient_ids)).order_by(columns.id)))
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
         columns = MERGED_PATIENTS.c

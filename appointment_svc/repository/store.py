@@ -248,13 +248,6 @@ class DocumentStore:
         row = await self.documents.find_merged_patient(str(patient_id))
         return UUID(row.into_id) if row else None
 
-    async def list_former_ids(self, patient_id: UUID) -> list[UUID]:
-        """Return the ids of all patients who were merged into this one, also by way of others."""
-        former, latest = list[str](), [str(patient_id)]
-        while latest and (latest := [found for found in await self.documents.list_merged_into(latest) if found not in former]):
-            former += latest
-        return list(map(UUID, former))
-
     async def list_merged_patients(self, limit: int, after: UUID | None) -> list[MergedPatient]:
         """Return the merged patients whose appointments must follow, by id, after the id `after`."""
         rows = await self.documents.list_patients_to_follow(limit, str(after or ""))

@@ -65,7 +65,6 @@ MERGED_PATIENTS = Table(
     Column("into_id", String(36), nullable=False),
     Column("stored_us", BigInteger, nullable=False),
     Column("followed", Boolean, nullable=False, index=True),
-    Index("merged_patients_by_target", "into_id", "id"),
 )
 
 # How far jobs have come that go through appointments over many runs.

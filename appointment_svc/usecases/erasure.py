@@ -47,7 +47,6 @@ class AppointmentErasure:
         stored_answers = await self._delete_answers(event.patient_id)
         if failed:
             raise Unavailable(f"{failed} appointments could not be erased.", retry_after=2)
-        await self._end_merge(event.patient_id)
         await self.reports.send(event, {"appointments": changed, "stored_answers": stored_answers})
 
     async def _list_all(self, patient_id: UUID) -> AsyncIterator[StoredAppointment]:
@@ -79,11 +78,6 @@ class AppointmentErasure:
             return 1
 
         return await retry_on_row_changed(erase_once)
-
-    @retry_on_abort
-    async def _end_merge(self, patient_id: UUID) -> None:
-        """Do not look for the patient into whom this one was merged any more: the target was erased, too."""
-        await self.store.mark_patient_followed(patient_id)
 
     @retry_on_abort
     async def _delete_answers(self, patient_id: UUID) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -87,21 +87,11 @@ class LinkedVisits:
         appointment = await self._find(token)
         require_live_link(appointment, self.now())
         patient = await self._find_active(appointment.patient_id)
-        recipient_id = self._find_recipient(token, appointment, (patient.id, *patient.guardian_ids))
-        if recipient_id is None and self._find_recipient(token, appointment, await self._list_former_ids(patient.id)) is not None:
-            recipient_id = patient.id
+        recipient_ids = (patient.id, *patient.guardian_ids)
+        recipient_id = next((person_id for person_id in recipient_ids if self.tokens.token_for(appointment.id, person_id) == token), None)
         if recipient_id is None:
             raise VisitLinkExpired
         return appointment, patient if recipient_id == patient.id else await self._find_active(recipient_id)
-
-    def _find_recipient(self, token: str, appointment: Appointment, person_ids: Iterable[UUID]) -> UUID | None:
-        """Return to which of some people the link was sent."""
-        return next((person_id for person_id in person_ids if self.tokens.token_for(appointment.id, person_id) == token), None)
-
-    @retry_on_abort
-    async def _list_former_ids(self, patient_id: UUID) -> Sequence[UUID]:
-        """Return under which ids the patient may have been sent links before profiles were merged."""
-        return await self.store.list_former_ids(patient_id)
 
     @retry_on_abort
     async def _find(self, token: str) -> Appointment:

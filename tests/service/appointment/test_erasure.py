@@ -11,7 +11,7 @@ import pytest
 
 from appointment_svc.domain.snapshots import ERASED_NAME
 from appointment_svc.migrations import migrate
-from shared.contracts.events import PatientErased, PatientMerged
+from shared.contracts.events import PatientErased
 from shared.kit.ids import new_id
 from tests.running import NOON
 from tests.service.appointment.clinic import ANNA, BO, DESK, DR_WEISS, NOTIFICATION_SERVICE, RunningClinic, a_clinic
@@ -138,27 +138,6 @@ async def test_names_are_removed_although_the_calendar_does_not_answer(clinic: R
     await erase(clinic)
     after = (await clinic.get(f"/appointments/{visit['id']}", DESK)).json()
     assert (after["status"], after["patient"]["full_name"]) == ("cancelled", ERASED_NAME)
-
-
-async def test_the_target_of_a_merge_is_looked_for_until_both_patients_are_erased(clinic: RunningClinic) -> None:
-    visit = await clinic.booked(reason="a rash")
-    target = UUID(int=900)
-    path = f"/internal/patients/{target}"
-    await clinic.service.publish_event(PatientMerged(id=new_id(), occurred_at=NOON, patient_id=PATIENT, into=target, version=2))
-    clinic.service.clock.advance(timedelta(seconds=5))
-    await clinic.service.run_until_idle()
-    asked = clinic.upstreams.paths.count(path)
-    assert asked > 0, "patient-service does not know the target, who was erased"
-
-    await erase(clinic)
-    asked = clinic.upstreams.paths.count(path)
-    for _ in range(3):
-        clinic.service.clock.advance(timedelta(minutes=1))
-        await clinic.service.run_until_idle()
-
-    assert clinic.upstreams.paths.count(path) == asked
-    after = (await clinic.get(f"/appointments/{visit['id']}", DESK)).json()
-    assert (after["patient"], after["reason"]) == ({"id": str(PATIENT), "full_name": ERASED_NAME}, None)
 
 
 async def test_texts_are_removed_after_the_years_of_the_setting(tmp_path: Path) -> None:

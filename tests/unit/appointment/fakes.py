@@ -171,9 +171,6 @@ class InMemoryStore:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
         return len([saved for saved in ahead if saved.status in ACTIVE]) < limit
 
-    async def list_former_ids(self, patient_id: UUID) -> list[UUID]:
-        return []
-
     async def find_by_link(self, link_hash: str) -> Appointment | None:
         return next((self.appointments[linked] for linked, hashes in self.link_hashes.items() if link_hash in hashes), None)
 
