@@ -41,6 +41,7 @@ def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path
             ("sqlite_autoindex_merged_patients_1",),
             ("sqlite_autoindex_doctors_1",),
             ("sqlite_autoindex_places_1",),
+            ("sqlite_autoindex_job_progress_1",),
         ]
         assert new.execute("SELECT name FROM sqlite_master WHERE type = 'index' ORDER BY name").fetchall() == sorted(indexes + added)
     engine = create_engine(synchronous_url(url))
