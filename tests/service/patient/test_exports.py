@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -54,6 +55,8 @@ class ExportingServices:
             return httpx.Response(200, json={"items": [VISIT], "next": None if cursor else "two"})
         if request.url.path == f"/internal/patients/{SAM}/messages":
             return httpx.Response(200, json={"items": [{"kind": "booked"}], "next": None if cursor else "two"})
+        if request.url.path == "/internal/appointments" and "doctor_id" not in request.url.params:
+            return httpx.Response(200, json={"items": [], "next": None})  # visits of patients who are merged
         return self.visits(request)
 
 
@@ -197,3 +200,21 @@ async def test_a_bundle_without_some_appointments_says_so(patients: RunningServi
 async def test_other_roles_and_formats_are_refused(patients: RunningService) -> None:
     assert (await patients.http.get(EXPORT, headers=RECEPTION)).status_code == 403
     assert (await patients.http.get(f"{EXPORT}?format=xml", headers=SAMS_TOKEN)).status_code == 422
+
+
+async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(patients: RunningService, others: ExportingServices) -> None:
+    admin, doctor = bearer(Role.ADMIN), bearer(Role.DOCTOR, DOCTOR)
+    number = {"system": "urn:insurance", "value": "A1"}
+    walk_in = await send(patients, "POST", "/patients", {"full_name": "Sam Li", "identifiers": [number]}, admin)
+    record = a_record(4, patient_id=UUID(walk_in["id"]), doctor_id=DOCTOR)
+    others.visits.add(record)
+    await patients.publish_event(an_event_of(record))
+    await send(patients, "POST", f"/patients/{walk_in['id']}/medical-history", {"kind": "allergy", "title": "Latex"}, doctor)
+    await send(patients, "POST", f"/patients/{walk_in['id']}/merge", {"into": str(SAM)}, admin)
+
+    export = await send(patients, "GET", EXPORT)
+
+    assert [entry["title"] for entry in export["medical_history"]] == ["Latex"]
+    assert str(record.appointment_id) in [visit["appointment_id"] for visit in export["visits"]]
+    assert number in export["profile"]["identifiers"]
+    assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}
