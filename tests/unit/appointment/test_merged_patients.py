@@ -11,6 +11,7 @@ import pytest
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.snapshots import ERASED_NAME, PatientSnapshot
 from appointment_svc.domain.transitions import TOPICS, AppointmentStatus
+from appointment_svc.ports import StoredAppointment
 from shared.contracts.events import PatientMerged
 from shared.contracts.refusals import Unavailable
 from shared.kit.ids import new_id
@@ -160,6 +161,24 @@ async def test_an_appointment_that_changes_meanwhile_follows_all_the_same() -> N
     await merge(clinic)
     await clinic.merge_follower.follow_merges()
     assert (stored(clinic, appointment).reason, stored(clinic, appointment).patient_id) == ("knee", STRANGER)
+
+
+async def test_an_appointment_that_moves_to_an_earlier_time_while_the_list_is_read_is_not_forgotten() -> None:
+    clinic, moved = a_clinic(), an_appointment(starts_at=NINE - HOUR)
+    clinic.add(an_appointment())
+    await merge(clinic)
+    clinic.clock.advance(MINUTE)
+    list_of_patient = clinic.store.list_of_patient
+
+    async def list_while_it_moves(patient_id: UUID, limit: int, after: StoredAppointment | None) -> list[Appointment]:
+        if after is not None and moved.id not in clinic.store.appointments:
+            clinic.add(moved)
+        return await list_of_patient(patient_id, limit, after)
+
+    clinic.store.list_of_patient = list_while_it_moves  # type: ignore[method-assign]
+    for _ in range(3):
+        await clinic.merge_follower.follow_merges()
+    assert (stored(clinic, moved).patient_id, clinic.store.followed_patients) == (STRANGER, {PATIENT})
 
 
 async def test_an_appointment_that_fails_stops_neither_the_others_nor_its_own_next_try() -> None:
