@@ -12,9 +12,18 @@ from patient_svc.domain.relations import UNRECORDED, AccessPolicy, Relations
 from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Unavailable
+from shared.contracts.refusals import Forbidden, Unavailable
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
+
+
+@dataclass(slots=True)
+class PermittedAccess:
+    """The transaction of a permitted action, and the relation that permits it. `recorded_as` is what the log will name; None: no line."""
+
+    tx: RecordTransaction
+    relation: Relation
+    recorded_as: AccessAction | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +38,38 @@ class AccessControl:
     @asynccontextmanager
     async def begin(
         self, caller: Caller, patient_id: UUID, action: AccessAction, *, row_id: UUID | None = None
-    ) -> AsyncIterator[tuple[RecordTransaction, Relation]]:
+    ) -> AsyncIterator[PermittedAccess]:
         """Open a transaction for an action, yield it with the relation that permits the action, and record the action in it.
 
-        What is UNRECORDED is not recorded; a refusal is recorded in a transaction of its own. Raises NoSuchPatient, NotForReception or
-        BreakGlassRequired, and Unavailable when a doctor is not known to treat the patient and appointment-service does not answer.
+        What is UNRECORDED is not recorded. A refusal is recorded in a transaction of its own, also a Forbidden that the caller of this
+        method raises. Raises NoSuchPatient, NotForReception or BreakGlassRequired, and Unavailable when a doctor is not known to treat the
+        patient and appointment-service does not answer.
         """
         is_treating = await self._ask_about_treatment(caller, patient_id, action)
-        async with self.store.begin() as tx:
-            relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
-            relation = self._relation_for(relations.with_treatment() if is_treating else relations, action)
-            if relation is not None:
-                yield tx, relation
-                if (relation, action) not in UNRECORDED:
-                    await tx.record_access(self._access(caller, patient_id, action, relation, row_id))
-                return
+        try:
+            async with self.store.begin() as tx:
+                relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
+                relation = self._relation_for(relations.with_treatment() if is_treating else relations, action)
+                if relation is not None:
+                    permitted = PermittedAccess(tx, relation, None if (relation, action) in UNRECORDED else action)
+                    yield permitted
+                    if permitted.recorded_as is not None:
+                        await tx.record_access(self._access(caller, patient_id, permitted.recorded_as, relation, row_id))
+                    return
+        except Forbidden:
+            await self._record_refusal(caller, patient_id, action, row_id)
+            raise
         if relations.is_known:
             await self._record_refusal(caller, patient_id, action, row_id)
         raise relations.refusal(action)
+
+    @retry_on_abort
+    async def record_refusal(self, caller: Caller, patient_id: UUID, action: AccessAction) -> None:
+        """Record that something else than a relation, such as the caller's role, forbids an action; nothing for an unknown patient."""
+        async with self.store.begin() as tx:
+            relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
+            if relations.is_known:
+                await tx.record_access(self._access(caller, patient_id, action, None, None))
 
     async def _ask_about_treatment(self, caller: Caller, patient_id: UUID, action: AccessAction) -> bool:
         """Ask appointment-service whether a doctor treats the patient where the own read model says no: an event may be on its way."""

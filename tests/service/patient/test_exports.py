@@ -154,12 +154,15 @@ async def test_the_bundle_is_valid_fhir_r4b_with_every_resource(patients: Runnin
     assert [resource.clinicalStatus for resource in mistakes] == [None, None]
 
 
-async def test_the_export_is_recorded_once(patients: RunningService) -> None:
+async def test_the_export_is_recorded_once_and_so_are_the_dependants_in_it(patients: RunningService) -> None:
     await send(patients, "GET", EXPORT)
     await patients.run_until_idle()
 
     lines = [event for event in patients.published if isinstance(event, AuditRecorded)]
-    assert [(line.action, line.relation, line.subject_id) for line in lines] == [("patient.export", "self", SAM)]
+    assert sorted([(line.action, line.relation, line.subject_id == SAM) for line in lines]) == [
+        ("dependant.read", "guardian", False),
+        ("patient.export", "self", True),
+    ]
 
 
 @pytest.mark.parametrize("service", [Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION])
