@@ -14,7 +14,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy.engine import make_url
 
-from tests.servers import MARKER, check_servers, server
+from tests.servers import MARKER, check_servers, mark_fixtures, server
 
 # In CI every run has the same examples, so that a change alone decides the result; elsewhere every run tries new ones. There is no
 # deadline, because the machine may be busy.
@@ -25,6 +25,13 @@ settings.load_profile("repeatable" if os.environ.get("CI") else "curious")
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs a server, before `-m needs_servers` selects those tests."""
+    for item in items:
+        mark_fixtures(item)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -55,12 +55,18 @@ def check_servers(item: pytest.Item) -> None:
 
 
 def declared_servers(item: pytest.Item) -> set[str]:
-    """Return the servers that the marks of a test and of its parameters name, and those of the fixtures that it requests."""
+    """Return the servers that the marks of a test and of its parameters name."""
     marked = {name for mark in item.iter_markers("needs_servers") for name in mark.args}
     if unknown := marked - SERVERS:
         raise pytest.UsageError(f"needs_servers names no test server: {', '.join(sorted(unknown))}")
+    return marked
+
+
+def mark_fixtures(item: pytest.Item) -> None:
+    """Mark a test with the servers of the fixtures that it requests."""
     fixtures = item.fixturenames if isinstance(item, pytest.Function) else []
-    return marked | {SERVERS_OF_FIXTURES[fixture] for fixture in fixtures if fixture in SERVERS_OF_FIXTURES}
+    if servers := [SERVERS_OF_FIXTURES[fixture] for fixture in fixtures if fixture in SERVERS_OF_FIXTURES]:
+        item.add_marker(pytest.mark.needs_servers(*servers))
 
 
 def known_urls() -> dict[str, str]:

@@ -41,6 +41,13 @@ class AheadAppointmentOut(ReadModel):
     starts_at: Instant
 
 
+class OverlappingVisitsOut(ReadModel):
+    """A visit of the patient to be merged, and one of the other patient at the same time."""
+
+    appointment_id: UUID
+    appointment_id_of_target: UUID
+
+
 class Problem(BaseModel):
     """RFC 9457 problem document. The members after `request_id` are facts of single refusals, and absent from all others."""
 
@@ -81,4 +88,6 @@ class Problem(BaseModel):
     )
     appointments: list[AheadAppointmentOut] = Field(default_factory=list, description="`future_appointments`: the first ones.")
     dependant_ids: list[UUID] = Field(default_factory=list, description="`has_dependants`: those without another guardian.")
+    merged_into: UUID | None = Field(default=None, description="`patient_merged`: the patient into whom this one was merged.")
+    overlapping: list[OverlappingVisitsOut] = Field(default_factory=list, description="`visits_overlap`: the pairs, by time.")
     appointment_id: UUID | None = Field(default=None, description="A decision about a leave that cannot be carried out: its appointment.")

