@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from patient_svc.domain.access import Access, AccessAction, Relation
@@ -49,12 +50,13 @@ class AccessControl:
         try:
             async with self.store.begin() as tx:
                 relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
-                relation = self._relation_for(relations.with_treatment() if is_treating else relations, action)
+                now = self.now()  # after the patient is locked: what the log says of the time is what was decided by
+                relation = self._relation_for(relations.with_treatment() if is_treating else relations, action, now)
                 if relation is not None:
                     permitted = PermittedAccess(tx, relation, None if (relation, action) in UNRECORDED else action)
                     yield permitted
                     if permitted.recorded_as is not None:
-                        await tx.record_access(self._access(caller, patient_id, permitted.recorded_as, relation, row_id))
+                        await tx.record_access(access_line(caller, patient_id, permitted.recorded_as, relation, now=now, row_id=row_id))
                     return
         except Forbidden:
             await self._record_refusal(caller, patient_id, action, row_id)
@@ -69,7 +71,7 @@ class AccessControl:
         async with self.store.begin() as tx:
             relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
             if relations.is_known:
-                await tx.record_access(self._access(caller, patient_id, action, None, None))
+                await tx.record_access(self._refusal(caller, patient_id, action, None))
 
     async def _ask_about_treatment(self, caller: Caller, patient_id: UUID, action: AccessAction) -> bool:
         """Ask appointment-service whether a doctor treats the patient where the own read model says no: an event may be on its way."""
@@ -77,7 +79,7 @@ class AccessControl:
             return False
         treated_since = self.policy.treated_since(self.now())
         relations = await self.store.get_relations(caller, patient_id, treated_since)
-        if self._relation_for(relations, action) is not None or not relations.could_treat(action):
+        if self._relation_for(relations, action, self.now()) is not None or not relations.could_treat(action):
             return False
         try:
             return await self.treatments.is_treating(caller.id, patient_id, treated_since)
@@ -85,14 +87,13 @@ class AccessControl:
             await self._record_refusal(caller, patient_id, action, None)
             raise
 
-    def _relation_for(self, relations: Relations, action: AccessAction) -> Relation | None:
-        now = self.now()
+    def _relation_for(self, relations: Relations, action: AccessAction, now: datetime) -> Relation | None:
         return relations.permitting(action, now=now, adults_born_until=self.policy.adults_born_until(now))
 
     @retry_on_abort
     async def _record_refusal(self, caller: Caller, patient_id: UUID, action: AccessAction, row_id: UUID | None) -> None:
         async with self.store.begin() as tx:
-            await tx.record_access(self._access(caller, patient_id, action, None, row_id))
+            await tx.record_access(self._refusal(caller, patient_id, action, row_id))
 
-    def _access(self, caller: Caller, patient_id: UUID, action: AccessAction, relation: Relation | None, row_id: UUID | None) -> Access:
-        return access_line(caller, patient_id, action, relation, now=self.now(), row_id=row_id)
+    def _refusal(self, caller: Caller, patient_id: UUID, action: AccessAction, row_id: UUID | None) -> Access:
+        return access_line(caller, patient_id, action, None, now=self.now(), row_id=row_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,11 +12,14 @@ import httpx
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from patient_svc.repository.erasures import deletions
+from patient_svc.schemas.exports import json_pieces
+from patient_svc.usecases.exports import PatientExports
 from shared.contracts.events import AuditRecorded
-from shared.contracts.identity import Role, Service
+from shared.contracts.identity import Caller, Role, Service
 from tests.running import RunningService, not_found_response, problem_response, run_service
 from tests.service.patient.appointments_upstream import AppointmentsUpstream, a_record, an_event_of
-from tests.service.patient.medical_histories import ASTHMA
+from tests.service.patient.medical_histories import ASTHMA, change_database
 from tests.service.patient.running_patient import DOCTOR, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile
 from tests.tokens import bearer
 
@@ -200,3 +204,15 @@ async def test_a_bundle_without_some_appointments_says_so(patients: RunningServi
 async def test_other_roles_and_formats_are_refused(patients: RunningService) -> None:
     assert (await patients.http.get(EXPORT, headers=RECEPTION)).status_code == 403
     assert (await patients.http.get(f"{EXPORT}?format=xml", headers=SAMS_TOKEN)).status_code == 422
+
+
+async def test_an_export_says_that_the_history_is_missing_when_the_patient_is_erased_meanwhile(
+    patients: RunningService, sql_url: str
+) -> None:
+    await add_entries(patients)
+    export = await patients.app.state.use_cases[PatientExports].open(Caller(SAM, Role.PATIENT))
+    await change_database(sql_url, *deletions(SAM).values())
+
+    document = json.loads("".join([piece async for piece in json_pieces(export)]))
+
+    assert (document["medical_history"], document["complete"], document["missing"]) == ([], False, ["medical_history"])
