@@ -213,9 +213,6 @@ class MergeableAppointmentStore(AppointmentsOfPatients, Protocol):
     async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
         """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
 
-    async def find_successor(self, patient_id: UUID) -> UUID | None:
-        """Return the patient into whom this one was merged, or None."""
-
     async def list_merged_patients(self, limit: int, after: UUID | None) -> Sequence[MergedPatient]:
         """Return the merged patients whose appointments must follow, by id, after the id `after`."""
 
@@ -273,7 +270,10 @@ class PatientLookup(Protocol):
     """Patients of patient-service."""
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
-        """Return the summary of a patient; raise NotFound if there is none."""
+        """Return the summary of a patient; raise NoSuchPatient if there is none."""
+
+    async def find_current(self, patient_id: UUID) -> PatientSummary | None:
+        """Return the summary of a patient, or of the one into whom they were merged; None if that one was erased."""
 
     async def list_dependant_ids(self, guardian_id: UUID) -> Collection[UUID]:
         """Return the patients for whom a patient may book at this moment; raise Unavailable if patient-service does not answer."""

@@ -67,7 +67,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         reports = HttpErasureReports(patient_client)
         erasure = AppointmentErasure(store, synchronizer, storage.idempotency, reports, runtime.clock)
-        merge_follower = MergeFollower(store, synchronizer, patients, runtime.clock)
+        merge_follower = MergeFollower(store, synchronizer, patients, erasure, runtime.clock)
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure, merge_follower)
 
         retry_after = timedelta(seconds=settings.retry_pending_after_seconds)

@@ -120,9 +120,6 @@ class Documents(Protocol):
     async def insert_merged_patient(self, row: MergedPatientRow) -> None:
         """Insert a row unless it exists."""
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
 

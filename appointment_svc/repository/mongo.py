@@ -179,12 +179,6 @@ class MongoDocuments:
             with suppress(DuplicateKeyError):
                 await self.database["merged_patients"].insert_one({"_id": row.id} | asdict(row))
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-        async with unavailable_on_failure():
-            document = await self.database["merged_patients"].find_one({"_id": patient_id}, {"_id": 0})
-        return MergedPatientRow(**document) if document else None
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
         condition = {"followed": False, "id": {"$gt": after}}

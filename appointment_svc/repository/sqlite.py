@@ -120,12 +120,6 @@ class SqliteDocuments:
         async with self.database.write() as connection:
             await insert_if_absent(connection, insert(MERGED_PATIENTS).values(asdict(row)))
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-        async with self.database.read() as connection:
-            row = (await connection.execute(select(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id))).one_or_none()
-        return MergedPatientRow(**row._mapping) if row else None
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
         columns = MERGED_PATIENTS.c

@@ -243,11 +243,6 @@ class DocumentStore:
         """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
         await self.documents.insert_merged_patient(MergedPatientRow(str(patient_id), str(into_id), micros(now), followed=False))
 
-    async def find_successor(self, patient_id: UUID) -> UUID | None:
-        """Return the patient into whom this one was merged, or None."""
-        row = await self.documents.find_merged_patient(str(patient_id))
-        return UUID(row.into_id) if row else None
-
     async def list_merged_patients(self, limit: int, after: UUID | None) -> list[MergedPatient]:
         """Return the merged patients whose appointments must follow, by id, after the id `after`."""
         rows = await self.documents.list_patients_to_follow(limit, str(after or ""))
