@@ -106,6 +106,14 @@ class UnreadableDoctor:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionProgress:
+    """How far the removal of old texts has come since it began at `began_at`: end and id of the last appointment (UTC), or None."""
+
+    began_at: datetime
+    last: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MergedPatient:
     """A patient who was merged into another one, whose appointments must follow, and when this was stored."""
 
@@ -218,8 +226,18 @@ class ErasableAppointmentStore(AppointmentsOfPatients, Protocol):
     async def save_erased(self, appointment: Appointment) -> None:
         """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
 
-    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
-        """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""
+
+class AgingAppointmentStore(ErasableAppointmentStore, Protocol):
+    """Storage of appointments whose texts are kept for some years only."""
+
+    async def list_ended(self, before: datetime, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[StoredAppointment]:
+        """Return appointments that ended before an instant, ordered by end and id, after the end and id `after`."""
+
+    async def find_retention_progress(self) -> RetentionProgress | None:
+        """Return how far the removal of old texts has come, or None before its first run."""
+
+    async def save_retention_progress(self, progress: RetentionProgress) -> None:
+        """Store how far the removal of old texts has come."""
 
 
 class Calendar(Protocol):

@@ -126,6 +126,12 @@ class Documents(Protocol):
     async def mark_patient_followed(self, patient_id: str) -> None:
         """Set `followed` in the row of a merged patient."""
 
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
+
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""
 

@@ -191,6 +191,17 @@ class MongoDocuments:
         async with unavailable_on_failure():
             await self.database["merged_patients"].update_one({"_id": patient_id}, {"$set": {"followed": True}})
 
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+        async with unavailable_on_failure():
+            stored: Document | None = await self.database["job_progress"].find_one({"_id": job}, {"_id": 0})
+        return stored
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
+        async with unavailable_on_failure():
+            await self.database["job_progress"].update_one({"_id": job}, {"$set": progress}, upsert=True)
+
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""
         async with unavailable_on_failure():

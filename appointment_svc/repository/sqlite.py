@@ -11,7 +11,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, MergedPatientRow, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from appointment_svc.repository.tables import DOCTORS, LINKS, MERGED_PATIENTS, PLACES
+from appointment_svc.repository.tables import DOCTORS, JOB_PROGRESS, LINKS, MERGED_PATIENTS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -131,6 +131,17 @@ class SqliteDocuments:
         """Set `followed` in the row of a merged patient."""
         async with self.database.write() as connection:
             await connection.execute(update(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id).values(followed=True))
+
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+        async with self.database.read() as connection:
+            progress: Document | None = await connection.scalar(select(JOB_PROGRESS.c.progress).where(JOB_PROGRESS.c.name == job))
+        return progress
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
+        async with self.database.write() as connection:
+            await connection.execute(insert(JOB_PROGRESS).prefix_with("OR REPLACE").values(name=job, progress=progress))
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

@@ -24,6 +24,12 @@ class GuardianTransaction(Protocol):
     async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
         """Return the guardians of a patient, by id. Lock the patient before, so that no other can be added meanwhile."""
 
+    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
+        """Return a dependant of a guardian, whether the guardianship is in force or not. Raises NoSuchPatient."""
+
+    async def list_dependants(self, guardian_id: UUID, *, adults_born_until: date, limit: int, after: SortKey) -> list[Dependant]:
+        """Return up to `limit` dependants of a guardian, by id, after the one whose sort key is `after`."""
+
     async def insert_guardianship(self, guardian_id: UUID, dependant_id: UUID, relationship: str | None) -> None:
         """Record that a patient acts for a dependant."""
 
@@ -36,9 +42,6 @@ class GuardianTransaction(Protocol):
 
 class GuardianStore(Protocol):
     """The part of the database that reads guardianships."""
-
-    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID, *, adults_born_until: date) -> Dependant:
-        """Return a dependant of a guardian whose guardianship is in force. Raises NoSuchPatient."""
 
     async def list_dependants(self, guardian_id: UUID, *, adults_born_until: date, limit: int, after: SortKey) -> list[Dependant]:
         """Return up to `limit` dependants of a guardian, by id, after the one whose sort key is `after`."""

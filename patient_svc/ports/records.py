@@ -47,6 +47,9 @@ class RecordTransaction(PatientTransaction, Protocol):
     async def find_break_glass(self, break_glass_id: UUID) -> BreakGlass | None:
         """Return an access that an admin opened, or None."""
 
+    async def list_break_glass(self, patient_id: UUID, *, limit: int, after: SortKey) -> list[BreakGlass]:
+        """Return up to `limit` accesses that admins opened to a patient, the latest first, after the one whose sort key is `after`."""
+
     async def insert_break_glass(self, opened: BreakGlass) -> None:
         """Insert an access that an admin opened. Lock the patient before, so that the patient's key is created once."""
 

@@ -29,6 +29,15 @@ class GuardianWrites(SqlTransaction):
     async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
         return await _list_guardians(self.connection, dependant_id)
 
+    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
+        row = (await self.connection.execute(_dependants_of(guardian_id).where(PATIENTS.c.id == dependant_id))).one_or_none()
+        if row is None:
+            raise NoSuchPatient
+        return Dependant(*row)
+
+    async def list_dependants(self, guardian_id: UUID, *, adults_born_until: date, limit: int, after: SortKey) -> list[Dependant]:
+        return await _list_dependants(self.connection, guardian_id, adults_born_until, limit, after)
+
     async def insert_guardianship(self, guardian_id: UUID, dependant_id: UUID, relationship: str | None) -> None:
         row = {"dependant_id": dependant_id, "guardian_id": guardian_id, "relationship": relationship}
         await self.connection.execute(insert(GUARDIANS).values(row))
@@ -48,20 +57,9 @@ class GuardianReads:
     __slots__ = ()
     database: Database
 
-    async def get_dependant(self, guardian_id: UUID, dependant_id: UUID, *, adults_born_until: date) -> Dependant:
-        query = _dependants_of(guardian_id, adults_born_until).where(GUARDIANS.c.dependant_id == dependant_id)
-        async with self.database.read() as connection:
-            row = (await connection.execute(query)).one_or_none()
-        if row is None:
-            raise NoSuchPatient
-        return Dependant(*row)
-
     async def list_dependants(self, guardian_id: UUID, *, adults_born_until: date, limit: int, after: SortKey) -> list[Dependant]:
-        query = _dependants_of(guardian_id, adults_born_until).order_by(GUARDIANS.c.dependant_id).limit(limit)
-        if after is not None:
-            query = query.where(rows_after((GUARDIANS.c.dependant_id,), parse_sort_key(after, UUID)))
         async with self.database.read() as connection:
-            return [Dependant(*row) for row in await connection.execute(query)]
+            return await _list_dependants(connection, guardian_id, adults_born_until, limit, after)
 
     async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
         async with self.database.read() as connection:
@@ -73,11 +71,20 @@ def is_in_force(adults_born_until: date) -> ColumnElement[bool]:
     return PATIENTS.c.has_account.is_(False) | (PATIENTS.c.born_on > adults_born_until)
 
 
-def _dependants_of(guardian_id: UUID, adults_born_until: date) -> Select[Any]:
+def _dependants_of(guardian_id: UUID) -> Select[Any]:
     """Return the query of a guardian's dependants, with the columns in the order of Dependant's fields."""
     columns = (PATIENTS.c.id, PATIENTS.c.full_name, PATIENTS.c.born_on, GUARDIANS.c.relationship)
     dependants = select(*columns).join(GUARDIANS, GUARDIANS.c.dependant_id == PATIENTS.c.id)
-    return dependants.where(GUARDIANS.c.guardian_id == guardian_id, is_in_force(adults_born_until))
+    return dependants.where(GUARDIANS.c.guardian_id == guardian_id)
+
+
+async def _list_dependants(
+    connection: AsyncConnection, guardian_id: UUID, adults_born_until: date, limit: int, after: SortKey
+) -> list[Dependant]:
+    query = _dependants_of(guardian_id).where(is_in_force(adults_born_until)).order_by(GUARDIANS.c.dependant_id).limit(limit)
+    if after is not None:
+        query = query.where(rows_after((GUARDIANS.c.dependant_id,), parse_sort_key(after, UUID)))
+    return [Dependant(*row) for row in await connection.execute(query)]
 
 
 async def _list_guardians(connection: AsyncConnection, dependant_id: UUID) -> list[Guardian]:

@@ -74,11 +74,14 @@ class RecordWrites(SqlTransaction):
 
     async def find_break_glass(self, break_glass_id: UUID) -> BreakGlass | None:
         row = (await self.connection.execute(select(BREAK_GLASS).where(BREAK_GLASS.c.id == break_glass_id))).one_or_none()
-        if row is None:
-            return None
-        cipher = await self._require_cipher(row.patient_id)
-        reason = cipher.decrypt(row.reason, row.id, 1, BREAK_GLASS_REASON)
-        return BreakGlass(row.id, row.admin_id, row.patient_id, row.opened_at, row.expires_at, reason)
+        return _break_glass_from_row(row, await self._require_cipher(row.patient_id)) if row else None
+
+    async def list_break_glass(self, patient_id: UUID, *, limit: int, after: SortKey) -> list[BreakGlass]:
+        rows = (await self.connection.execute(break_glass_of(patient_id, limit, after))).all()
+        if not rows:
+            return []
+        cipher = await self._require_cipher(patient_id)
+        return [_break_glass_from_row(row, cipher) for row in rows]
 
     async def insert_break_glass(self, opened: BreakGlass) -> None:
         cipher = await find_or_create_cipher(self.connection, self.keyring, opened.patient_id)
@@ -111,6 +114,20 @@ def _entries_of(patient_id: UUID) -> Select[Any]:
     """Return the query of all versions of all entries of a patient."""
     join = MEDICAL_ENTRIES.join(MEDICAL_VERSIONS, IS_VERSION_OF_ENTRY)
     return select(*ENTRY_COLUMNS, *VERSION_COLUMNS).select_from(join).where(MEDICAL_ENTRIES.c.patient_id == patient_id)
+
+
+def break_glass_of(patient_id: UUID, limit: int, after: SortKey) -> Select[Any]:
+    """Return the query of a page of the accesses that admins opened to a patient, the latest first. Raise BadCursor."""
+    order = (BREAK_GLASS.c.opened_at, BREAK_GLASS.c.id)
+    query = select(BREAK_GLASS).where(BREAK_GLASS.c.patient_id == patient_id).order_by(*(column.desc() for column in order)).limit(limit)
+    if after is not None:
+        query = query.where(rows_after(order, parse_sort_key(after, parse_instant, UUID), descending=True))
+    return query
+
+
+def _break_glass_from_row(row: Any, cipher: RecordCipher) -> BreakGlass:
+    reason = cipher.decrypt(row.reason, row.id, 1, BREAK_GLASS_REASON)
+    return BreakGlass(row.id, row.admin_id, row.patient_id, row.opened_at, row.expires_at, reason)
 
 
 def _current_state(entry: MedicalEntry) -> dict[str, Any]:

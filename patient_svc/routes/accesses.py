@@ -8,6 +8,7 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from patient_svc.domain.access import LoggedAccess
+from patient_svc.routes.callers import AccessLogReader
 from patient_svc.schemas import AccessOut
 from patient_svc.usecases.access_log import AccessLog
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -42,8 +43,8 @@ async def list_my_accesses(request: Request, response: Response, caller: access.
     summary="List who read or changed the data of somebody for whom you act",
 )
 async def list_accesses_of_dependant(
-    dependant_id: UUID, request: Request, response: Response, caller: access.Patient, paging: Paged, log: UseLog
+    dependant_id: UUID, request: Request, response: Response, caller: AccessLogReader, paging: Paged, log: UseLog
 ) -> Page[LoggedAccess]:
     """As your own log, newest first. Only for guardians; others get 404."""
-    lines = await log.list_for_guardian(caller.id, dependant_id, paging.limit, paging.after)
+    lines = await log.list_for_guardian(caller, dependant_id, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(lines, lambda line: (line.at.isoformat(), line.id)))

@@ -9,6 +9,7 @@ from fastapi import Request, Response
 
 from patient_svc.domain.guardians import Dependant, TooManyDependants
 from patient_svc.domain.patients import BornLater
+from patient_svc.routes.callers import DependantReader, EndingGuardian
 from patient_svc.schemas import CreateDependant, DependantOut
 from patient_svc.usecases.dependants import Dependants
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -36,7 +37,7 @@ async def create_dependant(
 ) -> Dependant:
     """Creates a patient without an account. The mails about their visits go to you."""
     response.headers["Location"] = f"/patients/me/dependants/{operation.id}"
-    return await dependants.create(caller.id, body.to_dependant(operation.id))
+    return await dependants.create(caller, body.to_dependant(operation.id))
 
 
 @router.get("", operation_id="list_dependants", response_model=Page[DependantOut], summary="The people for whom you act")
@@ -44,7 +45,7 @@ async def list_dependants(
     caller: access.Patient, paging: Paged, dependants: UseDependants, request: Request, response: Response
 ) -> Page[Dependant]:
     """In the order in which they were added."""
-    rows = await dependants.list_for_guardian(caller.id, paging.limit, paging.after)
+    rows = await dependants.list_for_guardian(caller, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(rows, lambda dependant: (dependant.id,)))
 
 
@@ -55,9 +56,9 @@ async def list_dependants(
     responses=refusals(NoSuchPatient),
     summary="A person for whom you act",
 )
-async def get_dependant(dependant_id: UUID, caller: access.Patient, dependants: UseDependants) -> Dependant:
+async def get_dependant(dependant_id: UUID, caller: DependantReader, dependants: UseDependants) -> Dependant:
     """Only for guardians; others get 404."""
-    return await dependants.get(caller.id, dependant_id)
+    return await dependants.get(caller, dependant_id)
 
 
 @router.delete(
@@ -67,6 +68,6 @@ async def get_dependant(dependant_id: UUID, caller: access.Patient, dependants: 
     responses=refusals(NoSuchPatient),
     summary="Stop acting for somebody",
 )
-async def end_guardianship(dependant_id: UUID, caller: access.Patient, dependants: UseDependants) -> None:
+async def end_guardianship(dependant_id: UUID, caller: EndingGuardian, dependants: UseDependants) -> None:
     """The profile and the visits of the person stay. You get no more mails about them."""
-    await dependants.end_guardianship(caller.id, dependant_id)
+    await dependants.end_guardianship(caller, dependant_id)

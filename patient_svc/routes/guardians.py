@@ -9,10 +9,11 @@ from fastapi import Response
 
 from patient_svc.domain.guardians import Guardian, HasAccount, NoSuchGuardian, TooManyDependants, TooManyGuardians
 from patient_svc.domain.merges import PatientWasMerged
+from patient_svc.routes.callers import GuardiansReader, ProfileEditor
 from patient_svc.schemas import AddGuardian, GuardianOut
 from patient_svc.usecases.guardians import Guardianships
 from shared.contracts.relayed_refusals import NoSuchPatient
-from shared.kit import access, routes
+from shared.kit import routes
 from shared.kit.paging import Page
 from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
@@ -30,7 +31,7 @@ UseGuardianships = Annotated[Guardianships, use_case(Guardianships)]
     summary="Let a patient act for another one",
 )
 async def add_guardian(
-    patient_id: UUID, body: AddGuardian, caller: access.Staff, guardianships: UseGuardianships, response: Response
+    patient_id: UUID, body: AddGuardian, caller: ProfileEditor, guardianships: UseGuardianships, response: Response
 ) -> Guardian:
     """Makes a patient without an account a dependant of a patient with one, who then books for them and gets the mails.
 
@@ -47,7 +48,7 @@ async def add_guardian(
     responses=refusals(NoSuchPatient, PatientWasMerged),
     summary="Who acts for a patient",
 )
-async def list_guardians(patient_id: UUID, caller: access.Staff, guardianships: UseGuardianships) -> Page[Guardian]:
+async def list_guardians(patient_id: UUID, caller: GuardiansReader, guardianships: UseGuardianships) -> Page[Guardian]:
     """All guardians of a patient, two at most, on one page."""
     return Page(items=await guardianships.list_for_patient(patient_id, by=caller))
 
@@ -59,6 +60,6 @@ async def list_guardians(patient_id: UUID, caller: access.Staff, guardianships: 
     responses=refusals(NoSuchPatient, PatientWasMerged),
     summary="End a guardianship",
 )
-async def remove_guardian(patient_id: UUID, guardian_id: UUID, caller: access.Staff, guardianships: UseGuardianships) -> None:
+async def remove_guardian(patient_id: UUID, guardian_id: UUID, caller: ProfileEditor, guardianships: UseGuardianships) -> None:
     """The profile and the visits of the patient stay. The former guardian can book for them and see their visits no more, at once."""
     await guardianships.remove(patient_id, guardian_id, by=caller)

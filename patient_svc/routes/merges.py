@@ -18,11 +18,12 @@ from patient_svc.domain.merges import (
     VisitsOverlap,
 )
 from patient_svc.ports import RecordsUnreadable
+from patient_svc.routes.callers import MergingAdmin
 from patient_svc.schemas.merges import MergeOut, MergePatient
 from patient_svc.usecases.merges import Merges
 from shared.contracts.refusals import Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchPatient
-from shared.kit import access, routes
+from shared.kit import routes
 from shared.kit.preconditions import IfMatch
 from shared.kit.problems import refusals
 from shared.kit.use_cases import use_case
@@ -36,7 +37,7 @@ REFUSALS = (NoSuchPatient, PatientWasMerged, NoSuchMergeTarget, MergedIntoSelf, 
 
 @router.post("", operation_id="merge_patient", response_model=MergeOut, responses=refusals(*REFUSALS), summary="Merge two patients")
 async def merge_patient(
-    patient_id: UUID, body: MergePatient, caller: access.Admin, expected_version: IfMatch, merges: UseMerges, dry_run: DryRun = False
+    patient_id: UUID, body: MergePatient, caller: MergingAdmin, expected_version: IfMatch, merges: UseMerges, dry_run: DryRun = False
 ) -> MergeOut:
     """For admins, where two profiles are of one person. Visits, medical history, identifiers, guardians and dependants become those of
     the patient `into`, whose empty fields are filled. Nothing undoes it: `dry_run=true` shows first what would happen.

@@ -9,6 +9,7 @@ from fastapi import Response
 
 from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.patients import BornLater, Patient
+from patient_svc.routes.callers import ProfileReader
 from patient_svc.schemas import PatientOut, UpdatePatient
 from patient_svc.usecases.patients import Patients
 from shared.contracts.refusals import PreconditionRequired, Stale, Unavailable
@@ -50,7 +51,7 @@ async def update_my_profile(
     responses=refusals(NoSuchPatient, PatientWasMerged, Unavailable),
     summary="A patient's profile",
 )
-async def get_patient(patient_id: UUID, caller: access.Account, patients: UsePatients, response: Response) -> Patient:
+async def get_patient(patient_id: UUID, caller: ProfileReader, patients: UsePatients, response: Response) -> Patient:
     """For the patient, the doctor of a current or past appointment, reception and admins; others get 404. Staff are told into whom a
     patient was merged.
 

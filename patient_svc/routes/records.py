@@ -26,9 +26,19 @@ from patient_svc.domain.records import (
 )
 from patient_svc.domain.relations import BreakGlassRequired, NotForReception
 from patient_svc.ports import RecordsUnreadable
+from patient_svc.routes.callers import (
+    BreakGlassOpener,
+    BreakGlassReader,
+    HistoryAuthor,
+    HistoryCorrector,
+    HistoryReader,
+    HistoryRetractor,
+    SummaryReader,
+)
 from patient_svc.schemas import (
     AddMedicalEntry,
     BreakGlassOut,
+    BreakGlassReasonOut,
     CorrectMedicalEntry,
     MedicalEntryOut,
     MedicalSummaryOut,
@@ -37,10 +47,9 @@ from patient_svc.schemas import (
 )
 from patient_svc.usecases.break_glass import BreakGlassAccess
 from patient_svc.usecases.medical_history import AddedEntry, MedicalHistory
-from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchPatient
-from shared.kit import access, routes
+from shared.kit import routes
 from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
@@ -51,7 +60,6 @@ from shared.kit.use_cases import use_case
 router = routes.service_router(prefix="/patients/{patient_id}", tags=["Patients"])
 UseMedicalHistory = Annotated[MedicalHistory, use_case(MedicalHistory)]
 UseBreakGlass = Annotated[BreakGlassAccess, use_case(BreakGlassAccess)]
-Writer = Annotated[Caller, Depends(access.RequireRole(Role.PATIENT, Role.DOCTOR))]
 UNREADABLE = (NoSuchPatient, PatientWasMerged, NotForReception, BreakGlassRequired, RecordsUnreadable)
 UNWRITABLE = (NoSuchPatient, RecordsUnreadable)
 BAD_CONTENT = (BadCode, FieldNotForKind, OnsetInTheFuture, OnsetBeforeBirth)
@@ -76,7 +84,7 @@ def _filter(
 )
 async def list_medical_history(
     patient_id: UUID,
-    caller: access.Account,
+    caller: HistoryReader,
     history: UseMedicalHistory,
     paging: Paged,
     wanted: Annotated[EntryFilter, Depends(_filter)],
@@ -101,7 +109,7 @@ async def list_medical_history(
     dependencies=SECRET,
 )
 async def add_medical_entry(
-    patient_id: UUID, body: AddMedicalEntry, caller: Writer, operation: OperationId, history: UseMedicalHistory, response: Response
+    patient_id: UUID, body: AddMedicalEntry, caller: HistoryAuthor, operation: OperationId, history: UseMedicalHistory, response: Response
 ) -> MedicalEntry:
     """For the patient, guardians of a minor and treating doctors. `reported_by` tells what patients added from what doctors did."""
     return _created(response, await history.add(caller, patient_id, operation.id, body.kind, body.content))
@@ -115,7 +123,7 @@ async def add_medical_entry(
     summary="An entry of a medical history",
 )
 async def get_medical_entry(
-    patient_id: UUID, entry_id: UUID, caller: access.Account, history: UseMedicalHistory, response: Response
+    patient_id: UUID, entry_id: UUID, caller: HistoryReader, history: UseMedicalHistory, response: Response
 ) -> MedicalEntry:
     """The current version, also of a retracted entry."""
     return with_etag(response, await history.get(caller, patient_id, entry_id))
@@ -131,7 +139,7 @@ async def get_medical_entry(
 async def list_medical_entry_versions(
     patient_id: UUID,
     entry_id: UUID,
-    caller: access.Account,
+    caller: HistoryReader,
     history: UseMedicalHistory,
     paging: Paged,
     request: Request,
@@ -153,7 +161,7 @@ async def correct_medical_entry(
     patient_id: UUID,
     entry_id: UUID,
     body: CorrectMedicalEntry,
-    caller: Writer,
+    caller: HistoryCorrector,
     expected_version: RequireIfMatch,
     history: UseMedicalHistory,
     response: Response,
@@ -173,7 +181,7 @@ async def correct_medical_entry(
 async def retract_medical_entry(
     patient_id: UUID,
     entry_id: UUID,
-    caller: Writer,
+    caller: HistoryRetractor,
     expected_version: IfMatch,
     history: UseMedicalHistory,
     response: Response,
@@ -191,7 +199,7 @@ async def retract_medical_entry(
     responses=refusals(*UNREADABLE),
     summary="What matters of a patient's medical history",
 )
-async def get_medical_summary(patient_id: UUID, caller: access.Account, history: UseMedicalHistory) -> MedicalSummary:
+async def get_medical_summary(patient_id: UUID, caller: SummaryReader, history: UseMedicalHistory) -> MedicalSummary:
     """For treating doctors, and admins for a while after break-glass. Allergies come first."""
     return await history.summarize(caller, patient_id)
 
@@ -206,13 +214,28 @@ async def get_medical_summary(patient_id: UUID, caller: access.Account, history:
     dependencies=SECRET,
 )
 async def open_break_glass(
-    patient_id: UUID, body: OpenBreakGlass, caller: access.Admin, operation: OperationId, break_glass: UseBreakGlass, response: Response
+    patient_id: UUID, body: OpenBreakGlass, caller: BreakGlassOpener, operation: OperationId, break_glass: UseBreakGlass, response: Response
 ) -> BreakGlass:
     """Lets the admin who calls read the medical history for 60 minutes. It is recorded, and the patient or the guardians get a mail."""
     opened = await break_glass.open(caller, patient_id, operation.id, body.reason)
     if opened.is_repeated:
         mark_replayed(response)
     return opened.break_glass
+
+
+@router.get(
+    "/break-glass",
+    operation_id="list_break_glass",
+    response_model=Page[BreakGlassReasonOut],
+    responses=refusals(NoSuchPatient, PatientWasMerged, RecordsUnreadable, BadCursor),
+    summary="List who opened a medical history in an emergency",
+)
+async def list_break_glass(
+    patient_id: UUID, caller: BreakGlassReader, paging: Paged, break_glass: UseBreakGlass, request: Request, response: Response
+) -> Page[BreakGlass]:
+    """For admins: who opened it when, and for what reason, the latest first. A line of `GET /admin/audit` names its access as `row_id`."""
+    opened = await break_glass.list_for_admin(caller, patient_id, paging.limit, paging.after)
+    return with_next_link(request, response, paging.page(opened, lambda access: (access.opened_at.isoformat(), access.id)))
 
 
 def _created(response: Response, added: AddedEntry) -> MedicalEntry:

@@ -11,6 +11,7 @@ from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.patients import AddressOfAccount, BornLater, ContactFieldsOnly, Patient
 from patient_svc.domain.search import BadSearch
+from patient_svc.routes.callers import ProfileEditor
 from patient_svc.schemas import CreateWalkIn, FoundPatientsOut, PatientOut, UpdatePatientByStaff, WalkInOut
 from patient_svc.usecases.search import FoundPatients, PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
@@ -90,7 +91,7 @@ async def create_walk_in(
 async def update_patient(
     patient_id: UUID,
     body: UpdatePatientByStaff,
-    caller: access.Staff,
+    caller: ProfileEditor,
     expected_version: RequireIfMatch,
     patients: UseStaffPatients,
     response: Response,

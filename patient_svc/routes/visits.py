@@ -9,6 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.visits import VisitFilter, VisitSort
+from patient_svc.routes.callers import VisitsReader
 from patient_svc.schemas.visits import BookingHistoryPage, HistoryVisitOut
 from patient_svc.usecases.booking_history import BookingHistory
 from shared.contracts.appointments import AppointmentStatus
@@ -16,7 +17,7 @@ from shared.contracts.ranges import RangeReversed
 from shared.contracts.refusals import Unavailable
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.values import Instant
-from shared.kit import access, routes
+from shared.kit import routes
 from shared.kit.paging import BadCursor, Paged
 from shared.kit.problems import refusals
 from shared.kit.response_headers import with_next_link
@@ -47,7 +48,7 @@ Filter = Annotated[VisitFilter, Depends(_filter)]
 )
 async def list_booking_history(
     patient_id: UUID,
-    caller: access.Account,
+    caller: VisitsReader,
     paging: Paged,
     wanted: Filter,
     history: UseBookingHistory,

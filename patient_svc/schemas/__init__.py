@@ -16,6 +16,7 @@ from patient_svc.schemas.profiles import (
 from patient_svc.schemas.records import (
     AddMedicalEntry,
     BreakGlassOut,
+    BreakGlassReasonOut,
     CorrectMedicalEntry,
     MedicalEntryOut,
     MedicalSummaryOut,
@@ -28,6 +29,7 @@ __all__ = [
     "AddGuardian",
     "AddMedicalEntry",
     "BreakGlassOut",
+    "BreakGlassReasonOut",
     "CorrectMedicalEntry",
     "CreateDependant",
     "CreateWalkIn",

@@ -137,5 +137,12 @@ class BreakGlassOut(ReadModel):
     expires_at: Instant
 
 
+class BreakGlassReasonOut(BreakGlassOut):
+    """An access by break-glass as admins see it afterwards: who opened the medical history, and why."""
+
+    admin_id: UUID
+    reason: str = Field(examples=["Unconscious after an accident"])
+
+
 def _plain(value: Any) -> Any:
     return value.to_code() if isinstance(value, MedicalCodeBody) else value

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from patient_svc.domain.access import LoggedAccess
+from patient_svc.domain.access import AccessAction, LoggedAccess
 from patient_svc.ports.accesses import AccessStore, DoctorNameClient
 from patient_svc.ports.patients import SortKey
-from patient_svc.usecases.dependants import Dependants
-from shared.contracts.identity import Role
+from patient_svc.usecases.access_control import AccessControl
+from shared.contracts.identity import Caller, Role
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -23,7 +23,7 @@ class AccessLog:
     """What a patient, or a guardian, is told about who read and changed the patient's data."""
 
     accesses: AccessStore
-    dependants: Dependants
+    access: AccessControl
     doctors: DoctorNameClient
 
     async def list_for_patient(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
@@ -32,13 +32,19 @@ class AccessLog:
         names = await self.doctors.find_names(doctors) if (doctors := doctors_among(lines[:limit])) else {}
         return [line.with_name(names) for line in lines]
 
-    async def list_for_guardian(self, guardian_id: UUID, dependant_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
-        """Return up to `limit` + 1 lines of a dependant, newest first.
+    async def list_for_guardian(self, caller: Caller, dependant_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:
+        """Return up to `limit` + 1 lines of a dependant of the guardian who calls, newest first, and record that they were read.
 
         Raises NoSuchPatient for a person who is not a dependant of the guardian, or BadCursor.
         """
-        await self.dependants.get(guardian_id, dependant_id)
-        return await self.list_for_patient(dependant_id, limit, after)
+        lines = await self.list_for_patient(dependant_id, limit, after)
+        await self._record_reading(caller, dependant_id)
+        return lines
+
+    @retry_on_abort
+    async def _record_reading(self, caller: Caller, dependant_id: UUID) -> None:
+        async with self.access.begin(caller, dependant_id, AccessAction.ACCESS_LOG_READ):
+            pass
 
     @retry_on_abort
     async def _list_lines(self, patient_id: UUID, limit: int, after: SortKey) -> list[LoggedAccess]:

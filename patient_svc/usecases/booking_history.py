@@ -44,8 +44,8 @@ class BookingHistory:
 
     @retry_on_abort
     async def _read(self, caller: Caller, patient_id: UUID, wanted: VisitFilter, limit: int, after: SortKey) -> list[HistoryVisit]:
-        async with self.access.begin(caller, patient_id, AccessAction.VISITS_READ) as (tx, _relation):
-            return await tx.list_visits(patient_id, wanted, limit=limit + 1, after=after)
+        async with self.access.begin(caller, patient_id, AccessAction.VISITS_READ) as permitted:
+            return await permitted.tx.list_visits(patient_id, wanted, limit=limit + 1, after=after)
 
     async def _with_names(self, visits: Sequence[HistoryVisit]) -> HistoryRows:
         ids = [visit.appointment_id for visit in visits[:MAX_SNAPSHOTS]]

@@ -9,11 +9,11 @@ from uuid import UUID
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.guardians import MAX_DEPENDANTS, Dependant, refuse_too_many_dependants
 from patient_svc.domain.patients import ClinicDefaults, Patient
-from patient_svc.domain.relations import AccessPolicy
 from patient_svc.ports import PatientStore, PatientTransaction, SortKey
-from patient_svc.usecases.accesses import access_line
+from patient_svc.usecases.access_control import AccessControl
+from patient_svc.usecases.accesses import access_line, record_listing
 from shared.contracts.http import DependantIds
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -30,35 +30,40 @@ class Dependants:
     store: PatientStore
     now: Clock
     clinic: ClinicDefaults
-    policy: AccessPolicy
+    access: AccessControl
 
     @retry_on_abort
-    async def create(self, guardian_id: UUID, dependant: Dependant) -> Dependant:
+    async def create(self, caller: Caller, dependant: Dependant) -> Dependant:
         """Create a patient for whom the guardian acts, or return the one who has this id already.
 
         Raises NoSuchPatient for a guardian without a profile, TooManyDependants or BornLater.
         """
         async with self.store.begin() as tx:
-            guardian = await tx.get_patient(guardian_id)
+            guardian = await tx.get_patient(caller.id)
             if await tx.find_patient(dependant.id):
                 return dependant
-            refuse_too_many_dependants(await tx.count_dependants(guardian_id))
+            refuse_too_many_dependants(await tx.count_dependants(caller.id))
             patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic)
             await tx.insert_patient(patient)
-            await tx.insert_guardianship(guardian_id, dependant.id, dependant.relationship)
+            await tx.insert_guardianship(caller.id, dependant.id, dependant.relationship)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
-            await self._record(tx, guardian_id, dependant.id, AccessAction.PROFILE_CREATED)
+            await self._record(tx, caller, dependant.id, AccessAction.PROFILE_CREATED)
         return dependant
 
     @retry_on_abort
-    async def get(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
-        """Return a dependant of the guardian. Raises NoSuchPatient."""
-        return await self.store.get_dependant(guardian_id, dependant_id, adults_born_until=self._adults_born_until)
+    async def get(self, caller: Caller, dependant_id: UUID) -> Dependant:
+        """Return a dependant of the guardian who calls, and record that they read it. Raises NoSuchPatient."""
+        async with self.access.begin(caller, dependant_id, AccessAction.DEPENDANT_READ) as permitted:
+            return await permitted.tx.get_dependant(caller.id, dependant_id)
 
     @retry_on_abort
-    async def list_for_guardian(self, guardian_id: UUID, limit: int, after: SortKey) -> list[Dependant]:
-        """Return up to `limit` + 1 dependants of a guardian, by id."""
-        return await self.store.list_dependants(guardian_id, adults_born_until=self._adults_born_until, limit=limit + 1, after=after)
+    async def list_for_guardian(self, caller: Caller, limit: int, after: SortKey) -> list[Dependant]:
+        """Return up to `limit` + 1 dependants of the guardian who calls, by id, and record that they read those on the page."""
+        async with self.store.begin() as tx:
+            dependants = await tx.list_dependants(caller.id, adults_born_until=self._adults_born_until, limit=limit + 1, after=after)
+            shown = [dependant.id for dependant in dependants[:limit]]
+            await record_listing(tx, caller, shown, AccessAction.DEPENDANT_READ, Relation.GUARDIAN, now=self.now())
+        return dependants
 
     @retry_on_abort
     async def list_ids(self, guardian_id: UUID) -> DependantIds:
@@ -68,25 +73,31 @@ class Dependants:
         )
         return DependantIds(ids=[dependant.id for dependant in dependants])
 
-    @retry_on_abort
-    async def end_guardianship(self, guardian_id: UUID, dependant_id: UUID) -> None:
+    async def end_guardianship(self, caller: Caller, dependant_id: UUID) -> None:
         """Stop acting for a dependant, whose profile stays and gets a new version.
 
-        Raises NoSuchPatient for a person who is not a dependant of the guardian.
+        Raises NoSuchPatient for a person who is not a dependant of the guardian; that is recorded, too.
         """
+        try:
+            await self._end_guardianship(caller, dependant_id)
+        except NoSuchPatient:
+            await self.access.record_refusal(caller, dependant_id, AccessAction.PROFILE_CHANGED)
+            raise
+
+    @retry_on_abort
+    async def _end_guardianship(self, caller: Caller, dependant_id: UUID) -> None:
         async with self.store.begin() as tx:
             patient = await tx.get_patient(dependant_id)
-            if not await tx.delete_guardianship(guardian_id, dependant_id):
+            if not await tx.delete_guardianship(caller.id, dependant_id):
                 raise NoSuchPatient
             updated = patient.next_version()
             await tx.update_patient(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
-            await self._record(tx, guardian_id, dependant_id, AccessAction.PROFILE_CHANGED)
+            await self._record(tx, caller, dependant_id, AccessAction.PROFILE_CHANGED)
 
-    async def _record(self, tx: PatientTransaction, guardian_id: UUID, dependant_id: UUID, action: AccessAction) -> None:
-        """Record what a guardian changes. What they read here is what they gave themselves, so it is not recorded."""
-        await tx.record_access(access_line(Caller(guardian_id, Role.PATIENT), dependant_id, action, Relation.GUARDIAN, now=self.now()))
+    async def _record(self, tx: PatientTransaction, caller: Caller, dependant_id: UUID, action: AccessAction) -> None:
+        await tx.record_access(access_line(caller, dependant_id, action, Relation.GUARDIAN, now=self.now()))
 
     @property
     def _adults_born_until(self) -> date:
-        return self.policy.adults_born_until(self.now())
+        return self.access.policy.adults_born_until(self.now())

@@ -22,6 +22,7 @@ from shared.contracts.booking_history import MAX_SNAPSHOTS
 from shared.contracts.identity import Caller
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Unavailable
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
@@ -57,10 +58,10 @@ class PatientExports:
         return PatientExport(
             generated_at=self.now(),
             patient=patient.in_clinic(self.clinic),
-            dependants=await self.dependants.list_for_guardian(patient_id, PAGE_SIZE, None),
+            dependants=await self.dependants.list_for_guardian(caller, PAGE_SIZE, None),
             guardians=await self._list_guardians(patient_id),
             account=account,
-            medical_history=self._medical_history(patient_id),
+            medical_history=self._medical_history(patient_id, missing),
             visits=self._visits(patient_id, missing),
             appointments=self._rest("appointments", appointments, patient_id, self.sources.list_appointments, missing),
             messages=self._rest("messages", messages, patient_id, self.sources.list_messages, missing),
@@ -70,23 +71,29 @@ class PatientExports:
 
     @retry_on_abort
     async def _read_profile(self, caller: Caller) -> Patient:
-        async with self.access.begin(caller, caller.id, AccessAction.PATIENT_EXPORTED) as (tx, _relation):
-            return await tx.get_patient(caller.id)
+        async with self.access.begin(caller, caller.id, AccessAction.PATIENT_EXPORTED) as permitted:
+            return await permitted.tx.get_patient(caller.id)
 
     @retry_on_abort
     async def _list_guardians(self, patient_id: UUID) -> list[Guardian]:
         return await self.store.list_guardians(patient_id)
 
-    async def _medical_history(self, patient_id: UUID) -> AsyncIterator[EntryWithVersions]:
+    async def _medical_history(self, patient_id: UUID, missing: list[str]) -> AsyncIterator[EntryWithVersions]:
+        """Yield the entries. Where the patient is erased meanwhile, they end, and the list is added to `missing`."""
         after: SortKey = None
-        while entries := await self._list_entries(patient_id, after):
+        while entries := await self._list_entries(patient_id, after, missing):
             for entry in entries:
                 yield entry
             after = (entries[-1].current.created_at.isoformat(), str(entries[-1].current.id))
 
     @retry_on_abort
-    async def _list_entries(self, patient_id: UUID, after: SortKey) -> list[EntryWithVersions]:
+    async def _list_entries(self, patient_id: UUID, after: SortKey, missing: list[str]) -> list[EntryWithVersions]:
         async with self.access.store.begin() as tx:
+            try:
+                await tx.get_patient(patient_id)
+            except NoSuchPatient:
+                _note_missing("medical_history", missing)
+                return []
             entries = await tx.list_entries(patient_id, EntryFilter(), limit=PAGE_SIZE, after=after)
             return [
                 EntryWithVersions(

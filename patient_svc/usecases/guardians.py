@@ -11,6 +11,7 @@ from patient_svc.domain.merges import require_current
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -21,9 +22,10 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class Guardianships:
-    """The use cases of reception and admins. Each change is a new version of the dependant's profile and a line of the access log."""
+    """The use cases of reception and admins. Each is a line of the access log, and each change a new version of the dependant's profile."""
 
     store: PatientStore
+    access: AccessControl
     now: Clock
 
     @retry_on_abort
@@ -40,6 +42,7 @@ class Guardianships:
             guardian = Guardian(person.id, person.full_name, relationship)
             guardians = {existing.id: existing for existing in await tx.list_guardians(dependant_id)}
             if guardians.get(guardian_id) == guardian:
+                await self._record(tx, patient, by, AccessAction.GUARDIANS_READ)
                 return guardian
             if guardian_id in guardians:
                 await tx.update_guardianship(guardian_id, dependant_id, relationship)
@@ -62,12 +65,14 @@ class Guardianships:
     @retry_on_abort
     async def list_for_patient(self, dependant_id: UUID, *, by: Caller) -> list[Guardian]:
         """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient or PatientWasMerged."""
-        async with self.store.begin() as tx:
-            require_current(await tx.find_patient(dependant_id), by)
-            return await tx.list_guardians(dependant_id)
+        async with self.access.begin(by, dependant_id, AccessAction.GUARDIANS_READ) as permitted:
+            return await permitted.tx.list_guardians(dependant_id)
 
     async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
-        now, updated = self.now(), patient.next_version()
+        updated = patient.next_version()
         await tx.update_patient(updated)
-        await tx.add_event(updated.changed_event(new_id(), now))
-        await tx.record_access(access_line(by, patient.id, AccessAction.PROFILE_CHANGED, RELATION_BY_ROLE[by.role], now=now))
+        await tx.add_event(updated.changed_event(new_id(), self.now()))
+        await self._record(tx, patient, by, AccessAction.PROFILE_CHANGED)
+
+    async def _record(self, tx: PatientTransaction, patient: Patient, by: Caller, action: AccessAction) -> None:
+        await tx.record_access(access_line(by, patient.id, action, RELATION_BY_ROLE[by.role], now=self.now()))

@@ -42,7 +42,8 @@ class MedicalHistory:
     """The use cases of medical histories.
 
     Every method decides who may, reads or writes, and records it in one transaction. All raise NoSuchPatient for callers who may know
-    nothing of the patient, NotForReception, BreakGlassRequired for admins, and Unavailable. `time_zone` (IANA) is the clinic's.
+    nothing of the patient, NotForReception, BreakGlassRequired for admins, and Unavailable. A request that changes nothing, such as a
+    repeated one, is recorded as a read. `time_zone` (IANA) is the clinic's.
     """
 
     access: AccessControl
@@ -53,28 +54,28 @@ class MedicalHistory:
     @retry_on_abort
     async def list_entries(self, caller: Caller, patient_id: UUID, wanted: EntryFilter, limit: int, after: SortKey) -> list[MedicalEntry]:
         """Return up to `limit` + 1 entries, the latest first."""
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ) as (tx, _relation):
-            return await tx.list_entries(patient_id, wanted, limit=limit + 1, after=after)
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ) as permitted:
+            return await permitted.tx.list_entries(patient_id, wanted, limit=limit + 1, after=after)
 
     @retry_on_abort
     async def get(self, caller: Caller, patient_id: UUID, entry_id: UUID) -> MedicalEntry:
         """Return an entry. Raises NoSuchEntry."""
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ, row_id=entry_id) as (tx, _relation):
-            return await _get_entry(tx, patient_id, entry_id)
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ, row_id=entry_id) as permitted:
+            return await _get_entry(permitted.tx, patient_id, entry_id)
 
     @retry_on_abort
     async def list_versions(self, caller: Caller, patient_id: UUID, entry_id: UUID, limit: int, after: SortKey) -> list[MedicalEntry]:
         """Return up to `limit` + 1 versions of an entry, the newest first. Raises NoSuchEntry."""
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ, row_id=entry_id) as (tx, _relation):
-            await _get_entry(tx, patient_id, entry_id)
-            return await tx.list_entry_versions(patient_id, entry_id, limit=limit + 1, after=after)
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_READ, row_id=entry_id) as permitted:
+            await _get_entry(permitted.tx, patient_id, entry_id)
+            return await permitted.tx.list_entry_versions(patient_id, entry_id, limit=limit + 1, after=after)
 
     @retry_on_abort
     async def summarize(self, caller: Caller, patient_id: UUID) -> MedicalSummary:
         """Return what matters of the history now, allergies first."""
-        async with self.access.begin(caller, patient_id, AccessAction.SUMMARY_READ) as (tx, _relation):
+        async with self.access.begin(caller, patient_id, AccessAction.SUMMARY_READ) as permitted:
             limit = len(MedicalEntryKind) * self.max_entries
-            entries = await tx.list_entries(patient_id, EntryFilter(retracted=False), limit=limit, after=None)
+            entries = await permitted.tx.list_entries(patient_id, EntryFilter(retracted=False), limit=limit, after=None)
         return medical_summary(patient_id, entries)
 
     @retry_on_abort
@@ -83,23 +84,24 @@ class MedicalHistory:
 
         Raises TooManyEntries, and the refusals of `MedicalEntry.check`.
         """
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_ADDED, row_id=entry_id) as (tx, relation):
-            patient, now = await tx.get_patient(patient_id), self.now()
-            if first_version := await tx.find_entry(patient_id, entry_id, version=1):
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_ADDED, row_id=entry_id) as permitted:
+            patient, now = await permitted.tx.get_patient(patient_id), self.now()
+            if first_version := await permitted.tx.find_entry(patient_id, entry_id, version=1):
+                permitted.recorded_as = AccessAction.HISTORY_READ
                 return AddedEntry(first_version, is_repeated=True)
             entry = MedicalEntry(
                 id=entry_id,
                 patient_id=patient_id,
                 kind=kind,
                 author_id=caller.id,
-                reported_by=ReportedBy.of(relation),
+                reported_by=ReportedBy.of(permitted.relation),
                 created_at=now,
                 recorded_at=now,
                 **content,
             ).with_default_status()
             entry.check(self._today(patient, now), patient.born_on)
-            refuse_too_many_entries(await tx.count_entries(patient_id, kind), self.max_entries)
-            await tx.insert_entry(entry)
+            refuse_too_many_entries(await permitted.tx.count_entries(patient_id, kind), self.max_entries)
+            await permitted.tx.insert_entry(entry)
         return AddedEntry(entry, is_repeated=False)
 
     @retry_on_abort
@@ -110,12 +112,14 @@ class MedicalHistory:
 
         Raises NoSuchEntry, Stale, ReportedByPractitioner, EntryRetracted, and the refusals of `MedicalEntry.check`.
         """
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_CORRECTED, row_id=entry_id) as (tx, relation):
-            patient, now = await tx.get_patient(patient_id), self.now()
-            entry = (await _get_entry(tx, patient_id, entry_id)).require_version(expected_version)
-            corrected = entry.correct(changes, caller, relation, now).check(self._today(patient, now), patient.born_on)
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_CORRECTED, row_id=entry_id) as permitted:
+            patient, now = await permitted.tx.get_patient(patient_id), self.now()
+            entry = (await _get_entry(permitted.tx, patient_id, entry_id)).require_version(expected_version)
+            corrected = entry.correct(changes, caller, permitted.relation, now).check(self._today(patient, now), patient.born_on)
             if corrected != entry:
-                await tx.insert_entry_version(corrected)
+                await permitted.tx.insert_entry_version(corrected)
+            else:
+                permitted.recorded_as = AccessAction.HISTORY_READ
         return corrected
 
     @retry_on_abort
@@ -126,13 +130,15 @@ class MedicalHistory:
 
         Raises NoSuchEntry, Stale or ReportedByPractitioner.
         """
-        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_RETRACTED, row_id=entry_id) as (tx, relation):
-            await tx.get_patient(patient_id)
-            entry = await _get_entry(tx, patient_id, entry_id)
-            retracted = entry.retract(reason, caller, relation, self.now())
+        async with self.access.begin(caller, patient_id, AccessAction.HISTORY_RETRACTED, row_id=entry_id) as permitted:
+            await permitted.tx.get_patient(patient_id)
+            entry = await _get_entry(permitted.tx, patient_id, entry_id)
+            retracted = entry.retract(reason, caller, permitted.relation, self.now())
             if retracted != entry:
                 entry.require_version(expected_version)
-                await tx.insert_entry_version(retracted)
+                await permitted.tx.insert_entry_version(retracted)
+            else:
+                permitted.recorded_as = AccessAction.HISTORY_READ
         return retracted
 
     def _today(self, patient: Patient, now: datetime) -> date:

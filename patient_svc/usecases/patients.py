@@ -104,9 +104,9 @@ class Patients:
         """
         if caller.id == patient_id:
             return await self.get(patient_id)
-        async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as (tx, relation):
-            patient = await tx.get_patient(patient_id)
-        return patient.in_clinic(self.clinic).view_for(caller, relation is Relation.TREATING_DOCTOR)
+        async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as permitted:
+            patient = await permitted.tx.get_patient(patient_id)
+        return patient.in_clinic(self.clinic).view_for(caller, permitted.relation is Relation.TREATING_DOCTOR)
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:

@@ -10,9 +10,10 @@ from uuid import UUID
 from patient_svc.domain.access import AccessAction
 from patient_svc.domain.duplicates import MAX_CANDIDATES, PossibleDuplicate, duplicate_terms, possible_duplicates
 from patient_svc.domain.merges import require_current
-from patient_svc.domain.patients import ClinicDefaults, Patient, check_fields_of
+from patient_svc.domain.patients import ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line, record_listing
 from patient_svc.usecases.patients import save_patient
 from shared.contracts.identity import Caller
@@ -34,6 +35,7 @@ class StaffPatients:
     """The use cases of staff. What they read and change is recorded in the access log."""
 
     store: PatientStore
+    access: AccessControl
     now: Clock
     clinic: ClinicDefaults
 
@@ -55,19 +57,27 @@ class StaffPatients:
             duplicates = await self._list_duplicates(tx, patient, caller)
         return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates)
 
-    @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         """Change some fields of a profile, and return as much of it as the caller may see.
 
         Raises NoSuchPatient, PatientWasMerged, Stale, BornLater, ContactFieldsOnly, AddressOfAccount or IdentifierTaken.
         """
-        check_fields_of(caller, changes)
+        try:
+            check_fields_of(caller, changes)
+        except ContactFieldsOnly:
+            await self.access.record_refusal(caller, patient_id, AccessAction.PROFILE_CHANGED)
+            raise
+        return await self._update(patient_id, changes, expected_version, caller)
+
+    @retry_on_abort
+    async def _update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         async with self.store.begin() as tx:
             patient = require_current(await tx.find_patient(patient_id), caller)
             updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
             updated.check_address()
             await save_patient(tx, patient, updated, self.now)
-            await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED)
+            is_changed = updated != patient
+            await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)
         return updated.in_clinic(self.clinic).view_for(caller, False)
 
     async def _list_duplicates(self, tx: PatientTransaction, patient: Patient, caller: Caller) -> list[PossibleDuplicate]:

@@ -90,6 +90,9 @@ class RequireRole(RequestDependency, SecurityBase):
             raise InsufficientScope if caller.role is Role.CLIENT and self.scope is not None else RoleNotAllowed
         return caller
 
+    async def handle_refusal(self, request: ServiceRequest) -> None:
+        """Do what must happen before a caller whom the route does not admit is refused. Here nothing."""
+
     def _admits(self, caller: Caller) -> bool:
         if caller.role is Role.SERVICE:
             return caller.client in self.services
@@ -110,12 +113,13 @@ class RequireOwner(RequireRole):
 
     def resolve(self, request: ServiceRequest) -> Caller:
         caller = super().resolve(request)
-        if not caller.is_admin and _parse_uuid(request.path_params[self.parameter]) != caller.id:
+        if not caller.is_admin and parse_uuid(request.path_params[self.parameter]) != caller.id:
             raise NotYours
         return caller
 
 
-def _parse_uuid(text: str) -> UUID | None:
+def parse_uuid(text: str) -> UUID | None:
+    """Return the id that a parameter of a path is, or None."""
     try:
         return UUID(text)
     except ValueError:

@@ -18,7 +18,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.params import Form, Query
 from fastapi.routing import APIRoute
 
-from shared.contracts.refusals import Refusal
+from shared.contracts.refusals import Forbidden, Refusal
 from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
 from shared.kit.idempotency import IdempotencyKeyReused, run_once_per_key
@@ -60,7 +60,11 @@ class Signature:
 async def check_roles(request: ServiceRequest, signature: Signature) -> None:
     """Raise Unauthenticated, RoleNotAllowed or NotYours for callers whom the route does not admit."""
     for require_role in signature.roles:
-        require_role.resolve(request)
+        try:
+            require_role.resolve(request)
+        except Forbidden:
+            await require_role.handle_refusal(request)
+            raise
 
 
 async def read_body(request: ServiceRequest, signature: Signature) -> None:

@@ -28,6 +28,7 @@ SEMANTIC_CODES = frozenset(
         "invalid_grant",
         "invalid_request",  # which fields of /auth/token a grant needs
         "no_such_guardian",
+        "no_such_target",
         "not_a_doctor",
         "not_bookable",
         "nothing_changes",
@@ -38,6 +39,7 @@ SEMANTIC_CODES = frozenset(
         "patient_required",
         "range_reversed",
         "range_too_long",
+        "same_patient",
         "target_required",
         "template_syntax",
         "template_too_long",

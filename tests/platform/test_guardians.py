@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -12,9 +11,8 @@ import httpx
 import pytest
 
 from tests.platform.accounts import User, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
-from tests.platform.houses import Embedded, wait_until
+from tests.platform.houses import Platform, wait_until
 
-pytestmark = pytest.mark.xdist_group("embedded")
 CHILD = {"full_name": "Mia Weber", "born_on": "2019-05-01", "relationship": "daughter"}
 
 
@@ -38,14 +36,13 @@ class Family:
         return reader.http.get(f"/patients/{self.dependant_id}/appointments")
 
 
-@pytest.fixture(scope="module")
-def family(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Family]:
-    with Embedded(tmp_path_factory.mktemp("family") / "data") as platform:
-        admin = sign_in_admin(platform)
-        service = create_service_type(admin)
-        doctor, guardian = create_doctor(admin, service), register_patient(platform)
-        dependant = guardian.request("POST", "/patients/me/dependants", CHILD, status=201)
-        yield Family(admin, guardian, doctor, service, dependant["id"])
+@pytest.fixture
+def family(platform: Platform) -> Family:
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, guardian = create_doctor(admin, service), register_patient(platform)
+    dependant = guardian.request("POST", "/patients/me/dependants", CHILD, status=201)
+    return Family(admin, guardian, doctor, service, dependant["id"])
 
 
 def test_a_guardian_does_for_a_dependant_what_patients_do_for_themselves(family: Family) -> None:

@@ -61,7 +61,8 @@ def signed_in(embedded: Embedded, caller: str) -> User:
 
 
 def send(user: User, method: str, template: str, body: bytes) -> httpx.Response:
-    path = "/".join(str(uuid4()) if segment.startswith("{") else segment for segment in template.split("/"))
+    ids = {"{patient_id}": user.id} if user.account.get("role") == "patient" else {}
+    path = "/".join(ids.get(segment, str(uuid4())) if segment.startswith("{") else segment for segment in template.split("/"))
     content_type = "application/x-www-form-urlencoded" if template == "/auth/token" else "application/json"
     headers = {"Content-Type": content_type, "If-Match": '"1"', "Accept": "application/json"}  # pages for people answer others in HTML
     return user.http.request(method, path, content=body, headers=headers)

@@ -39,6 +39,8 @@ class SmallClinic:
     patient: User
     appointment: dict[str, Any]
     rival_appointment: dict[str, Any]
+    walk_in: dict[str, Any]
+    free: str
     email: str
 
     @property
@@ -52,6 +54,7 @@ class SmallClinic:
         return {
             "users": self.admin.request("GET", "/admin/users", limit=100)["items"],
             "doctors": self.admin.request("GET", "/doctors", limit=100)["items"],
+            "walk-in": self.admin.request("GET", f"/patients/{self.walk_in['id']}"),
             "profiles": [http.get(f"/{kind}/{user_id}").headers.get("etag") for kind in ("doctors", "patients") for user_id in user_ids],
             "appointments": self.admin.request("GET", "/admin/appointments", limit=100)["items"],
             "agendas": [user.request("GET", "/calendar")["items"] for user in (self.doctor, self.patient)],
@@ -77,7 +80,10 @@ def clinic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallClinic]:
         reception = {"email": "desk@clinic.example", "role": "reception", "full_name": "Rae Moss", "password": PASSWORD}
         user = admin.request("POST", "/admin/users", reception, status=201)
         own, others = book(patient, service, doctor, free[0]["starts_at"]), book(rival, service, doctor, free[8]["starts_at"])
-        yield SmallClinic(admin, user, doctor, service, patient, own, others, email=str(patient.account["email"]))
+        walk_in = admin.request("POST", "/patients", {"full_name": "Sam Walk-in"}, status=201)
+        book(admin, service, create_doctor(admin, service), free[0]["starts_at"], patient_id=walk_in["id"])
+        facts = {"walk_in": walk_in, "free": free[16]["starts_at"], "email": str(patient.account["email"])}
+        yield SmallClinic(admin, user, doctor, service, patient, own, others, **facts)
 
 
 def new_user(clinic: SmallClinic, role: str, **changes: Any) -> dict[str, Any]:
@@ -198,6 +204,32 @@ OPERATIONS: dict[str, tuple[str, Operation]] = {
         lambda clinic: clinic.patient.http.post(
             f"/appointments/{clinic.appointment['id']}/reschedule", json={"starts_at": clinic.taken["starts_at"]}
         ),
+    ),
+    "a patient books for somebody else: appointment, patient": (
+        "no_such_patient",
+        lambda clinic: clinic.patient.http.post(
+            "/appointments", json=clinic.taken | {"starts_at": clinic.free, "patient_id": clinic.rival_appointment["patient_id"]}
+        ),
+    ),
+    "a patient holds a time for somebody else: scheduling, patient": (
+        "no_such_patient",
+        lambda clinic: clinic.patient.http.post(
+            "/holds", json=clinic.taken | {"starts_at": clinic.free, "patient_id": clinic.rival_appointment["patient_id"]}
+        ),
+    ),
+    "a patient with an appointment ahead erases everything: patient, appointment": (
+        "future_appointments",
+        lambda clinic: clinic.patient.http.delete("/patients/me"),
+    ),
+    "a patient with an account is merged: patient, appointment": (
+        "source_has_account",
+        lambda clinic: clinic.admin.http.post(
+            f"/patients/{clinic.patient.id}/merge", json={"into": clinic.rival_appointment["patient_id"]}
+        ),
+    ),
+    "a patient who has a visit at the same time is merged: patient, appointment": (
+        "visits_overlap",
+        lambda clinic: clinic.admin.http.post(f"/patients/{clinic.walk_in['id']}/merge", json={"into": clinic.patient.id}),
     ),
     "a leave without a decision: scheduling, appointment": ("affected_changed", take_leave),
     "a leave that moves an appointment to a taken time: scheduling, appointment": (

@@ -10,7 +10,9 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from auth_svc.repository.tables import METADATA
+from auth_svc.domain.refusals import InvalidCredentials
+from auth_svc.repository.tables import METADATA, SESSIONS
+from auth_svc.usecases.sessions import Sessions
 from shared.contracts.events import PatientErased, SessionEnded
 from shared.contracts.identity import Service
 from shared.kit.ids import new_id
@@ -94,3 +96,18 @@ async def test_without_an_answer_of_patient_service_the_report_is_sent_later(aut
     await auth.service.run_until_idle()
 
     assert [request for request in auth.patients.requests if "removed" in request] != []
+
+
+async def test_a_login_whose_account_is_erased_after_the_password_was_verified_starts_no_session(auth: RunningAuth, sql_url: str) -> None:
+    account_id = (await auth.register())["account"]["id"]
+    sessions: Sessions = auth.service.app.state.use_cases[Sessions]
+    account = await sessions.store.find_account_by_email(SAM["email"])
+    assert account is not None
+    await erase(auth, account_id)
+
+    with pytest.raises(InvalidCredentials):
+        await sessions.start(account, "192.0.2.1")
+
+    async with Database(sql_url) as database, database.read() as connection:
+        live = (SESSIONS.c.account_id == account.id) & SESSIONS.c.ended_at.is_(None)
+        assert await connection.scalar(sa.select(sa.func.count()).where(live)) == 0

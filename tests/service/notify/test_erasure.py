@@ -82,10 +82,17 @@ async def test_details_of_a_problem_are_removed(notify: RunningService, mailbox:
 
 async def test_name_and_address_are_asked_for_again(notify: RunningService, others: ContactsAndReports, mailbox: MemoryMailbox) -> None:
     await notify.publish_event(an_event())
-    others.contacts.missing |= {(Service.PATIENT, str(PATIENT)), (Service.AUTH, str(PATIENT))}
-    sent = len(mailbox.mails)
+    asked, sent = len(others.contacts.requests), len(mailbox.mails)
+    await notify.publish_event(an_event(id=new_id(), version=3))
+    assert len(mailbox.mails) > sent
+    assert services_asked_about_the_patient(others, asked) == set(), "they are remembered for 30 seconds"
 
     await notify.publish_event(ERASED)
-    await notify.publish_event(an_event(id=new_id(), version=2))
+    await notify.publish_event(an_event(id=new_id(), version=4))
 
-    assert [mail["To"] for mail in mailbox.mails[sent:] if "mina" in str(mail["To"])] == []
+    assert services_asked_about_the_patient(others, asked) == {Service.AUTH, Service.PATIENT}
+
+
+def services_asked_about_the_patient(others: ContactsAndReports, first: int) -> set[str]:
+    """Return the services that were asked about the patient from the request with this number on."""
+    return {service for service, ids in others.contacts.requests[first:] if str(PATIENT) in ids}

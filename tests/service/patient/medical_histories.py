@@ -111,11 +111,14 @@ async def run_histories(folder: Path, url: str, **settings: Any) -> AsyncIterato
         yield Histories(service, appointments)
 
 
-async def publish_visit(service: RunningService, doctor_id: UUID, starts_at: datetime, status: str = "booked", version: int = 1) -> None:
-    """Publish an event of a visit of Sam; the visits of a doctor are one and the same."""
-    people = {"appointment_id": UUID(int=900 + doctor_id.int), "service_id": UUID(int=8), "doctor_id": doctor_id, "patient_id": SAM}
+async def publish_visit(
+    service: RunningService, doctor_id: UUID, starts_at: datetime, status: str = "booked", version: int = 1, *, patient_id: UUID = SAM
+) -> None:
+    """Publish an event of a visit of a patient, of Sam by default; the visits of a patient with a doctor are one and the same."""
+    appointment_id = UUID(int=900 + doctor_id.int + patient_id.int)
+    people = {"appointment_id": appointment_id, "service_id": UUID(int=8), "doctor_id": doctor_id, "patient_id": patient_id}
     times = {"occurred_at": NOON, "starts_at": starts_at, "ends_at": starts_at + timedelta(minutes=30), "time_zone": "UTC"}
-    state = {"version": version, "sequence": 0, "status": status, "actor": Actor(id=SAM, role=Role.PATIENT)}
+    state = {"version": version, "sequence": 0, "status": status, "actor": Actor(id=patient_id, role=Role.PATIENT)}
     await service.publish_event(AppointmentEvent.for_topic("appointment.booked.v1", id=new_id(), **people, **times, **state))
 
 

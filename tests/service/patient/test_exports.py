@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 
+from patient_svc.repository.erasures import deletions
+from patient_svc.schemas.exports import json_pieces
+from patient_svc.usecases.exports import PatientExports
 from shared.contracts.events import AuditRecorded
-from shared.contracts.identity import Role, Service
+from shared.contracts.identity import Caller, Role, Service
 from tests.running import RunningService, not_found_response, problem_response, run_service
 from tests.service.patient.appointments_upstream import AppointmentsUpstream, a_record, an_event_of
-from tests.service.patient.medical_histories import ASTHMA
+from tests.service.patient.medical_histories import ASTHMA, change_database
 from tests.service.patient.running_patient import DOCTOR, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile
 from tests.tokens import bearer
 
@@ -54,6 +59,8 @@ class ExportingServices:
             return httpx.Response(200, json={"items": [VISIT], "next": None if cursor else "two"})
         if request.url.path == f"/internal/patients/{SAM}/messages":
             return httpx.Response(200, json={"items": [{"kind": "booked"}], "next": None if cursor else "two"})
+        if request.url.path == "/internal/appointments" and "doctor_id" not in request.url.params:
+            return httpx.Response(200, json={"items": [], "next": None})  # visits of patients who are merged
         return self.visits(request)
 
 
@@ -154,12 +161,15 @@ async def test_the_bundle_is_valid_fhir_r4b_with_every_resource(patients: Runnin
     assert [resource.clinicalStatus for resource in mistakes] == [None, None]
 
 
-async def test_the_export_is_recorded_once(patients: RunningService) -> None:
+async def test_the_export_is_recorded_once_and_so_are_the_dependants_in_it(patients: RunningService) -> None:
     await send(patients, "GET", EXPORT)
     await patients.run_until_idle()
 
     lines = [event for event in patients.published if isinstance(event, AuditRecorded)]
-    assert [(line.action, line.relation, line.subject_id) for line in lines] == [("patient.export", "self", SAM)]
+    assert sorted([(line.action, line.relation, line.subject_id == SAM) for line in lines]) == [
+        ("dependant.read", "guardian", False),
+        ("patient.export", "self", True),
+    ]
 
 
 @pytest.mark.parametrize("service", [Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION])
@@ -197,3 +207,33 @@ async def test_a_bundle_without_some_appointments_says_so(patients: RunningServi
 async def test_other_roles_and_formats_are_refused(patients: RunningService) -> None:
     assert (await patients.http.get(EXPORT, headers=RECEPTION)).status_code == 403
     assert (await patients.http.get(f"{EXPORT}?format=xml", headers=SAMS_TOKEN)).status_code == 422
+
+
+async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(patients: RunningService, others: ExportingServices) -> None:
+    admin, doctor = bearer(Role.ADMIN), bearer(Role.DOCTOR, DOCTOR)
+    number = {"system": "urn:insurance", "value": "A1"}
+    walk_in = await send(patients, "POST", "/patients", {"full_name": "Sam Li", "identifiers": [number]}, admin)
+    record = a_record(4, patient_id=UUID(walk_in["id"]), doctor_id=DOCTOR)
+    others.visits.add(record)
+    await patients.publish_event(an_event_of(record))
+    await send(patients, "POST", f"/patients/{walk_in['id']}/medical-history", {"kind": "allergy", "title": "Latex"}, doctor)
+    await send(patients, "POST", f"/patients/{walk_in['id']}/merge", {"into": str(SAM)}, admin)
+
+    export = await send(patients, "GET", EXPORT)
+
+    assert [entry["title"] for entry in export["medical_history"]] == ["Latex"]
+    assert str(record.appointment_id) in [visit["appointment_id"] for visit in export["visits"]]
+    assert number in export["profile"]["identifiers"]
+    assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}
+
+
+async def test_an_export_says_that_the_history_is_missing_when_the_patient_is_erased_meanwhile(
+    patients: RunningService, sql_url: str
+) -> None:
+    await add_entries(patients)
+    export = await patients.app.state.use_cases[PatientExports].open(Caller(SAM, Role.PATIENT))
+    await change_database(sql_url, *deletions(SAM).values())
+
+    document = json.loads("".join([piece async for piece in json_pieces(export)]))
+
+    assert (document["medical_history"], document["complete"], document["missing"]) == ([], False, ["medical_history"])

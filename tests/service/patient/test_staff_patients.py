@@ -115,7 +115,7 @@ async def test_who_the_patient_is_only_admins_change(patients: RunningService, f
     assert (refused.status_code, refused.json()["code"], refused.json()["fields"]) == (403, "contact_fields_only", [field])
     changed = await change(patients, SAM, 1, ADMIN, **{field: value, "phone": "+49 1"})
     assert (changed.status_code, changed.json()[field]) == (200, value)
-    assert await list_accesses(patients, SAM) == [("profile.change", "admin", "done")]
+    assert await list_accesses(patients, SAM) == [("profile.change", None, "refused"), ("profile.change", "admin", "done")]
 
 
 async def test_reception_still_sees_neither_date_of_birth_nor_sex_when_it_changes_a_profile(patients: RunningService) -> None:
@@ -142,7 +142,7 @@ async def test_the_preconditions_of_a_change_by_staff(patients: RunningService) 
     assert (await change(patients, SAM, 1, born_on="2026-03-03")).json()["code"] == "born_later"
     for headers, status in ((SAMS_TOKEN, 403), (bearer(Role.DOCTOR), 403), ({}, 401)):
         assert (await change(patients, SAM, 1, headers, phone="+49 1")).status_code == status
-    assert await list_accesses(patients, SAM) == []
+    assert await list_accesses(patients, SAM) == [("profile.change", None, "refused")] * 2, "a patient and a doctor"
 
 
 async def test_a_new_patient_comes_with_those_who_may_be_the_same_person(patients: RunningService) -> None:
