@@ -399,8 +399,8 @@ async def test_a_visit_is_tentative_until_it_is_approved_and_a_late_event_change
         (AppointmentRescheduled, 4, "requested"),
         (AppointmentBooked, 3, "booked"),
     ):
-        event = begun_event(topic, 1).model_copy(update={"id": UUID(int=version), "version": version, "status": status})
-        await clinic.publish_event(event)
+        fields = {"id": UUID(int=version), "version": version, "status": status, "patient_id": PATIENT}
+        await clinic.publish_event(begun_event(topic, 1).model_copy(update=fields))
         (shown,) = Calendar.from_ical((await clinic.http.get(url)).content).walk("VEVENT")
         statuses.append(shown["STATUS"])
     assert statuses == ["TENTATIVE", "CONFIRMED", "TENTATIVE", "TENTATIVE"]
