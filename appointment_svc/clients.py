@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from shared.contracts.contacts import ContactRequest, PatientContact, PatientContacts
 from shared.contracts.http import DependantIds, DoctorRules, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, Unavailable
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.values import format_instant
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
@@ -75,7 +76,21 @@ class HttpPatientLookup:
     client: ServiceClient
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
-        """Return the summary of a patient; raise NotFound if there is none."""
+        """Return the summary of a patient; raise NoSuchPatient if there is none, or if they were merged into another one."""
+        try:
+            return await self._get(patient_id)
+        except NotFound:
+            raise NoSuchPatient from None
+
+    async def find_current(self, patient_id: UUID) -> PatientSummary | None:
+        """Return the summary of a patient, or of the one into whom they were merged; None if that one was erased."""
+        try:
+            return await self._get(patient_id)
+        except NotFound as refusal:
+            merged_into = refusal.facts.get("merged_into")
+            return None if merged_into is None else await self.find_current(UUID(merged_into))
+
+    async def _get(self, patient_id: UUID) -> PatientSummary:
         return await self.client.get(f"/internal/patients/{patient_id}", PatientSummary)
 
     async def list_dependant_ids(self, guardian_id: UUID) -> list[UUID]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.reconcile import Reconciliation
+from appointment_svc.usecases.retention import BATCH as TEXTS_AT_ONCE
+from appointment_svc.usecases.retention import TextRetention
 from shared.kit.jobs import Jobs, Work
 from shared.kit.leases import LeaseHolder
 
@@ -21,6 +23,11 @@ def schedule_outbox_jobs(
     jobs.add("prune", prune_events, every_seconds=3600, holder=holder)
     jobs.add("prune_keys", prune_keys, every_seconds=3600, holder=holder)
     return jobs.add("relay", publish, every_seconds=1, holder=holder, batch=batch)
+
+
+def schedule_retention(jobs: Jobs, holder: LeaseHolder, retention: TextRetention) -> None:
+    """Schedule the removal of old texts. A run that reads a whole batch is followed by another one at once."""
+    jobs.add("erase_old_texts", retention.erase_old_texts, every_seconds=3600, holder=holder, batch=TEXTS_AT_ONCE)
 
 
 def schedule_jobs(

@@ -106,6 +106,14 @@ class UnreadableDoctor:
 
 
 @dataclass(frozen=True, slots=True)
+class RetentionProgress:
+    """How far the removal of old texts has come since it began at `began_at`: end and id of the last appointment (UTC), or None."""
+
+    began_at: datetime
+    last: tuple[datetime, UUID] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MergedPatient:
     """A patient who was merged into another one, whose appointments must follow, and when this was stored."""
 
@@ -205,9 +213,6 @@ class MergeableAppointmentStore(AppointmentsOfPatients, Protocol):
     async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
         """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
 
-    async def find_successor(self, patient_id: UUID) -> UUID | None:
-        """Return the patient into whom this one was merged, or None."""
-
     async def list_merged_patients(self, limit: int, after: UUID | None) -> Sequence[MergedPatient]:
         """Return the merged patients whose appointments must follow, by id, after the id `after`."""
 
@@ -221,8 +226,18 @@ class ErasableAppointmentStore(AppointmentsOfPatients, Protocol):
     async def save_erased(self, appointment: Appointment) -> None:
         """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
 
-    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> Sequence[StoredAppointment]:
-        """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""
+
+class AgingAppointmentStore(ErasableAppointmentStore, Protocol):
+    """Storage of appointments whose texts are kept for some years only."""
+
+    async def list_ended(self, before: datetime, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[StoredAppointment]:
+        """Return appointments that ended before an instant, ordered by end and id, after the end and id `after`."""
+
+    async def find_retention_progress(self) -> RetentionProgress | None:
+        """Return how far the removal of old texts has come, or None before its first run."""
+
+    async def save_retention_progress(self, progress: RetentionProgress) -> None:
+        """Store how far the removal of old texts has come."""
 
 
 class Calendar(Protocol):
@@ -255,7 +270,10 @@ class PatientLookup(Protocol):
     """Patients of patient-service."""
 
     async def get_summary(self, patient_id: UUID) -> PatientSummary:
-        """Return the summary of a patient; raise NotFound if there is none."""
+        """Return the summary of a patient; raise NoSuchPatient if there is none."""
+
+    async def find_current(self, patient_id: UUID) -> PatientSummary | None:
+        """Return the summary of a patient, or of the one into whom they were merged; None if that one was erased."""
 
     async def list_dependant_ids(self, guardian_id: UUID) -> Collection[UUID]:
         """Return the patients for whom a patient may book at this moment; raise Unavailable if patient-service does not answer."""

@@ -40,4 +40,11 @@ class AppointmentSettings(CommonSettings):
         description="How many reservations without an appointment one comparison releases (or 1 % of all, if that is more). With more it "
         "stops and logs `reconcile_stopped`. Raise it for one run after you have made sure that the appointments are not an old backup.",
     )
+    keep_texts_years: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="For how many years after its end an appointment keeps what was written about it: the reason, the intake form, the "
+        "reason of a cancellation and notes. Ids, times and states stay.",
+    )
     max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

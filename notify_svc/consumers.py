@@ -5,6 +5,7 @@ from __future__ import annotations
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.erasure import RecipientErasure
+from notify_svc.usecases.merged_patients import MergedRecipients
 from notify_svc.usecases.reminders import ReminderPlanner
 from shared.contracts.events import (
     AccountChanged,
@@ -17,6 +18,7 @@ from shared.contracts.events import (
     PasswordResetRequested,
     PatientChanged,
     PatientErased,
+    PatientMerged,
     PreferencesChanged,
     ServiceChanged,
 )
@@ -24,8 +26,12 @@ from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner, erasure: RecipientErasure) -> None:
-    """Handle changes of appointments and of what reminders depend on, what is mailed about accounts and records, and erased patients."""
+async def subscribe(
+    runtime: ServiceRuntime, queue: MessageQueue, planner: ReminderPlanner, erasure: RecipientErasure, merges: MergedRecipients
+) -> None:
+    """Handle changes of appointments and of what reminders depend on, what is mailed about accounts and records, and patients who are
+    erased or merged.
+    """
     await runtime.subscribe(
         {
             **handlers_for(AppointmentEvent, queue.enqueue_appointment),
@@ -35,6 +41,7 @@ async def subscribe(runtime: ServiceRuntime, queue: MessageQueue, planner: Remin
             AccountLocked: queue.enqueue_account_locked,
             BreakGlassOpened: queue.enqueue_record_opened,
             PatientErased: erasure.erase,
+            PatientMerged: merges.follow,
             PatientChanged: planner.plan_again_for_patient,
             PreferencesChanged: planner.plan_again_for_preferences,
             ServiceChanged: planner.plan_again_for_service,
@@ -48,6 +55,7 @@ async def subscribe_to_changes(runtime: ServiceRuntime, contacts: CachedContacts
         {
             AccountChanged: contacts.forget_account,
             PatientErased: contacts.forget_erased,
+            PatientMerged: contacts.forget_merged,
             PatientChanged: contacts.forget_patient,
             PreferencesChanged: contacts.forget_patient,
             DoctorChanged: contacts.forget_doctor,

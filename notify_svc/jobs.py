@@ -9,6 +9,7 @@ from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
 from notify_svc.usecases.digests import DigestQueue
 from notify_svc.usecases.due_work import DueWorkFinder
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
+from notify_svc.usecases.merged_patients import MergedRecipients
 from notify_svc.usecases.message_log import MessageRetention
 from notify_svc.usecases.reminders import ReminderPlanner
 from notify_svc.usecases.reminders_due import ReminderQueue
@@ -47,6 +48,11 @@ def schedule_reminder_jobs(
     jobs.add("delete_ended_reminders", reminders.delete_ended, every_seconds=3600, holder=holder)
     jobs.add("queue_due_digests", digests.queue_due, every_seconds=60, holder=holder)
     return wake_planner, wake_queue
+
+
+def schedule_merges(jobs: Jobs, merges: MergedRecipients, holder: LeaseHolder) -> None:
+    """Add the job that finds what was stored for merged patients after they were merged."""
+    jobs.add("follow_late_merges", merges.follow_late, every_seconds=60, holder=holder)
 
 
 def schedule_due_work(jobs: Jobs, finder: DueWorkFinder) -> None:

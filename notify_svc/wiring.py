@@ -49,6 +49,7 @@ from notify_svc.usecases.due_work import DueWorkFinder, JobWakes
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.erasure import RecipientErasure
 from notify_svc.usecases.maintain_webhooks import WebhookMaintenance
+from notify_svc.usecases.merged_patients import MergedRecipients
 from notify_svc.usecases.message_log import MessageLog, MessageRetention
 from notify_svc.usecases.reminders import ReminderPlanner
 from notify_svc.usecases.reminders_check import MessageCheck
@@ -125,7 +126,9 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         runtime.provide(DeadLetterOverview(dead_letter_sources(runtime)))
         reports = HttpErasureReports(runtime.client(Service.PATIENT))
         erasure = RecipientErasure(store, services.contacts.forget_erased, runtime.stored_answers, reports, runtime.clock)
-        await consumers.subscribe(runtime, queue, planner, erasure)
+        merges = MergedRecipients(store, services.contacts.forget_merged, runtime.clock, wake_sender)
+        jobs.schedule_merges(runtime.jobs, merges, holder)
+        await consumers.subscribe(runtime, queue, planner, erasure, merges)
         await consumers.subscribe_to_changes(runtime, services.contacts)
         await sender.recover_own()
         async with dispatcher, runtime.jobs:
@@ -220,7 +223,7 @@ def provide_preferences(context: WiringContext, unsubscribe_links: UnsubscribeLi
     runtime = context.runtime
     doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(context.store.database), context.clock)
     reminders = HttpPatientReminders(runtime.client(Service.PATIENT))
-    runtime.provide(doctors, Unsubscribing(unsubscribe_links, reminders, doctors, context.settings.locale))
+    runtime.provide(doctors, Unsubscribing(unsubscribe_links, reminders, doctors, context.store, context.settings.locale))
 
 
 @asynccontextmanager

@@ -7,6 +7,7 @@ from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import (
     AccountChanged,
+    AppointmentAmended,
     AppointmentBooked,
     AppointmentCheckedIn,
     AppointmentCompleted,
@@ -26,6 +27,7 @@ async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Res
             DoctorChanged: rules.save_doctor,
             ServiceChanged: rules.save_service,
             AccountChanged: feeds.revoke_if_disabled,
+            AppointmentAmended: reservations.follow_appointment,
             AppointmentRequested: reservations.follow_appointment,
             AppointmentBooked: reservations.follow_appointment,
             AppointmentRescheduled: reservations.follow_appointment,

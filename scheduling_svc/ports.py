@@ -75,8 +75,12 @@ class CalendarTransaction(CalendarReader, Protocol):
     async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
         """Write a claim in place of the previous one, with its grains or its seat in a session of that capacity.
 
-        Raise LostRace if the previous claim has changed, or if a grain or the last seat is taken.
+        Raise LostRace if the previous claim has changed, or if a grain or the last seat is taken. Only the time of a patient into whom the
+        patient of the claim was merged may be taken.
         """
+
+    async def has_overlap(self, claim: Claim) -> bool:
+        """Return True if another claim has some of the time that a claim takes of its patient, too."""
 
     async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
         """Write a new hold with its grains or its seat; raise LostRace if one of them is taken."""

@@ -36,7 +36,8 @@ class Appointment:
     `confirmed_at` is when the patient said that they will come to the visit as it is now.
     `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
     included.
-    `doctor` is None only while any doctor was requested and none is chosen. `unsaved_change` is for the next save and is not read back.
+    `doctor` is None only while any doctor was requested and none is chosen. `former_patient_ids` are those of patients who were merged into
+    the present one, to whom links were sent. `unsaved_change` is for the next save and is not read back.
     """
 
     id: UUID
@@ -52,6 +53,7 @@ class Appointment:
     intake: dict[str, str] | None = None
     cancel_reason: str | None = None
     confirmed_at: datetime | None = None
+    former_patient_ids: tuple[UUID, ...] = ()
     sync: CalendarSync = field(default_factory=CalendarSync)
     history: tuple[HistoryEntry, ...] = ()
     sequence: int = 0
@@ -276,8 +278,9 @@ class Appointment:
         """
         if patient.id == self.patient.id:
             return self
+        changed = replace(self, patient=patient, former_patient_ids=(*self.former_patient_ids, self.patient.id))
         topic = AMENDED_TOPIC if self.status in TOPICS else None
-        return record_change(self, replace(self, patient=patient), change, action="amended", topic=topic, changed=[PATIENT_CHANGED])
+        return record_change(self, changed, change, action="amended", topic=topic, changed=[PATIENT_CHANGED])
 
     # Requests to the calendar
 

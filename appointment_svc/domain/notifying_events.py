@@ -26,15 +26,18 @@ CHANGING_TOPICS = frozenset({RESCHEDULED_TOPIC, *TOPICS.values()})
 def latest_events_to_handle(events: Sequence[CloudEvent]) -> list[CloudEvent]:
     """Return the events that notification-service must have handled, by version; older ones are obsolete.
 
-    They are the latest of which people are notified and that is no amendment, and after it the latest amendment that people see and the
-    latest that changed the status. Of a check-in, an undone one and a missed visit people are not notified, but reminders depend on them.
+    They are the latest of which people are notified and that is no amendment, and after it the latest amendment that people see, the latest
+    that made it the appointment of another patient, and the latest that changed the status. Of a check-in, an undone one and a missed visit
+    people are not notified, but reminders depend on them.
     """
     by_version = sorted(events, key=_version)
     changing = [event for event in by_version if event.get("type") in CHANGING_TOPICS]
     notified = [event for event in changing if event.get("type") in NOTIFYING_TOPICS and "check_in" not in _changed(event)]
-    amended = [event for event in by_version if event.get("type") == AMENDED_TOPIC and not IN_CALENDAR_FILE.isdisjoint(_changed(event))]
+    amendments = [event for event in by_version if event.get("type") == AMENDED_TOPIC]
+    amended = [event for event in amendments if not IN_CALENDAR_FILE.isdisjoint(_changed(event))]
+    moved = [event for event in amendments if "patient" in _changed(event) and event not in amended]
     latest = notified[-1:]
-    later = [event for event in amended[-1:] + changing[-1:] if not latest or _version(event) > _version(latest[0])]
+    later = [event for event in amended[-1:] + moved[-1:] + changing[-1:] if not latest or _version(event) > _version(latest[0])]
     return latest + sorted(later, key=_version)
 
 

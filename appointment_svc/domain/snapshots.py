@@ -54,6 +54,16 @@ class PatientSnapshot:
         """Return the snapshot of a patient."""
         return cls(patient.id, patient.full_name)
 
+    @classmethod
+    def erased(cls, patient_id: UUID) -> Self:
+        """Return the snapshot of a patient whose data were erased, of whom nothing but the id is known."""
+        return cls(patient_id, ERASED_NAME)
+
+    @property
+    def is_erased(self) -> bool:
+        """True if the data of the patient were erased."""
+        return self.full_name == ERASED_NAME
+
     def erase(self) -> Self:
         """Return the snapshot of a patient whose data were erased, whose id alone stays."""
         return replace(self, full_name=ERASED_NAME)

@@ -39,9 +39,9 @@ class AnswerKind(StrEnum):
     RELEASED = "released"  # no reservation any more
     REFUSED = "refused"
     RELEASE_CONFIRMED = "release_confirmed"
-    SAME = "same"  # the appointment's time and doctor
+    SAME = "same"  # the appointment's time, doctor and patient
     ELSEWHERE = "elsewhere"  # another time or doctor
-    OUTDATED = "outdated"  # another time or doctor, or none, but older than the appointment's last request
+    OUTDATED = "outdated"  # another time or doctor, or none, but older than the appointment's last request; or a former patient
     BEING_RELEASED = "being_released"  # the reservation that the appointment's intent releases
     MISSING = "missing"  # there never was a reservation
 
@@ -155,14 +155,16 @@ def answer_to_comparison(appointment: Appointment, reservation: Reservation | No
 
     A leave raises the revision of the reservations that it changes. A reservation that is older than the appointment's last request is
     therefore OUTDATED, and not a decision of the clinic. After an event of a leave it is one: the last request may have been refused since.
+    A reservation of the same time for a patient who was merged into another one since is OUTDATED, too; a leave has nothing to do with it.
     """
     if reservation is None:
         return CalendarAnswer(AnswerKind.MISSING)
+    has_same_slot = reservation.live and appointment.slot == (reservation.starts_at, reservation.doctor_id)
     if reservation.live and appointment.sync.is_releasing(reservation.revision):
         kind = AnswerKind.BEING_RELEASED
-    elif reservation.live and appointment.slot == (reservation.starts_at, reservation.doctor_id):
+    elif has_same_slot and (after_leave or reservation.patient_id == appointment.patient_id):
         kind = AnswerKind.SAME
-    elif appointment.has_reservation and not after_leave and reservation.revision < appointment.sync.revision:
+    elif appointment.has_reservation and not after_leave and (has_same_slot or reservation.revision < appointment.sync.revision):
         kind = AnswerKind.OUTDATED
     else:
         kind = AnswerKind.ELSEWHERE if reservation.live else AnswerKind.RELEASED

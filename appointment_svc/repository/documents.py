@@ -120,14 +120,17 @@ class Documents(Protocol):
     async def insert_merged_patient(self, row: MergedPatientRow) -> None:
         """Insert a row unless it exists."""
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
 
     async def mark_patient_followed(self, patient_id: str) -> None:
         """Set `followed` in the row of a merged patient."""
+
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

@@ -179,12 +179,6 @@ class MongoDocuments:
             with suppress(DuplicateKeyError):
                 await self.database["merged_patients"].insert_one({"_id": row.id} | asdict(row))
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-        async with unavailable_on_failure():
-            document = await self.database["merged_patients"].find_one({"_id": patient_id}, {"_id": 0})
-        return MergedPatientRow(**document) if document else None
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
         condition = {"followed": False, "id": {"$gt": after}}
@@ -196,6 +190,17 @@ class MongoDocuments:
         """Set `followed` in the row of a merged patient."""
         async with unavailable_on_failure():
             await self.database["merged_patients"].update_one({"_id": patient_id}, {"$set": {"followed": True}})
+
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+        async with unavailable_on_failure():
+            stored: Document | None = await self.database["job_progress"].find_one({"_id": job}, {"_id": 0})
+        return stored
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
+        async with unavailable_on_failure():
+            await self.database["job_progress"].update_one({"_id": job}, {"$set": progress}, upsert=True)
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

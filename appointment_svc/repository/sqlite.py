@@ -11,7 +11,7 @@ from sqlalchemy.sql.operators import custom_op
 
 from appointment_svc.repository.documents import KEYS, DoctorRow, Document, DocumentQuery, MergedPatientRow, Place
 from appointment_svc.repository.tables import APPOINTMENTS as TABLE
-from appointment_svc.repository.tables import DOCTORS, LINKS, MERGED_PATIENTS, PLACES
+from appointment_svc.repository.tables import DOCTORS, JOB_PROGRESS, LINKS, MERGED_PATIENTS, PLACES
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TABLE.c
@@ -120,12 +120,6 @@ class SqliteDocuments:
         async with self.database.write() as connection:
             await insert_if_absent(connection, insert(MERGED_PATIENTS).values(asdict(row)))
 
-    async def find_merged_patient(self, patient_id: str) -> MergedPatientRow | None:
-        """Return the row of a merged patient."""
-        async with self.database.read() as connection:
-            row = (await connection.execute(select(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id))).one_or_none()
-        return MergedPatientRow(**row._mapping) if row else None
-
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
         columns = MERGED_PATIENTS.c
@@ -137,6 +131,17 @@ class SqliteDocuments:
         """Set `followed` in the row of a merged patient."""
         async with self.database.write() as connection:
             await connection.execute(update(MERGED_PATIENTS).where(MERGED_PATIENTS.c.id == patient_id).values(followed=True))
+
+    async def find_progress(self, job: str) -> Document | None:
+        """Return how far a job has come, or None."""
+        async with self.database.read() as connection:
+            progress: Document | None = await connection.scalar(select(JOB_PROGRESS.c.progress).where(JOB_PROGRESS.c.name == job))
+        return progress
+
+    async def save_progress(self, job: str, progress: Document) -> None:
+        """Store how far a job has come."""
+        async with self.database.write() as connection:
+            await connection.execute(insert(JOB_PROGRESS).prefix_with("OR REPLACE").values(name=job, progress=progress))
 
     async def list_places(self, patient_id: str) -> dict[int, Place]:
         """Return the places of a patient that were ever taken, by number."""

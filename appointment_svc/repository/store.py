@@ -19,6 +19,7 @@ from appointment_svc.ports import (
     AppointmentFilter,
     ChangedDoctor,
     MergedPatient,
+    RetentionProgress,
     RowChanged,
     StoredAppointment,
     StoredChange,
@@ -43,6 +44,7 @@ from shared.kit.cursors import parse_instant_and_id
 from shared.kit.unreadable import log_unreadable, read_rows
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
+TEXT_RETENTION = "text_retention"
 DOCTOR_ADAPTER = TypeAdapter(DoctorSnapshot)
 TIME_TO_INSERT = timedelta(minutes=1)  # within it, a request that has taken a place has inserted its appointment or has failed
 LISTED_BY_DEFAULT = [status.value for status in AppointmentStatus if status is not AppointmentStatus.REFUSED]
@@ -115,11 +117,25 @@ class DocumentStore:
         after_key = (micros(after.starts_at), str(after.id)) if after else None
         return await self._list(DocumentQuery({"patient_id": [str(patient_id)]}, order="starts_us", after=after_key, limit=limit))
 
-    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
-        """Return appointments that ended before an instant, ordered by end and id, after the appointment `after`."""
-        after_key = (micros(after.ends_at), str(after.id)) if after else None
+    async def list_ended(self, before: datetime, limit: int, after: tuple[datetime, UUID] | None) -> list[StoredAppointment]:
+        """Return appointments that ended before an instant, ordered by end and id, after the end and id `after`."""
+        after_key = (micros(after[0]), str(after[1])) if after else None
         ranges: dict[str, tuple[int | None, int | None]] = {"ends_us": (None, micros(before))}
         return await self._list(DocumentQuery({}, ranges, "ends_us", after=after_key, limit=limit))
+
+    async def find_retention_progress(self) -> RetentionProgress | None:
+        """Return how far the removal of old texts has come, or None before its first run."""
+        stored = await self.documents.find_progress(TEXT_RETENTION)
+        if stored is None:
+            return None
+        last = (from_micros(stored["ends_us"]), UUID(stored["last_id"])) if stored["last_id"] else None
+        return RetentionProgress(from_micros(stored["began_us"]), last)
+
+    async def save_retention_progress(self, progress: RetentionProgress) -> None:
+        """Store how far the removal of old texts has come."""
+        ends_at, last_id = progress.last or (progress.began_at, None)
+        stored = {"began_us": micros(progress.began_at), "ends_us": micros(ends_at), "last_id": str(last_id) if last_id else None}
+        await self.documents.save_progress(TEXT_RETENTION, stored)
 
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         """Return a page of the appointments that match a filter, after a cursor."""
@@ -226,11 +242,6 @@ class DocumentStore:
     async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
         """Store that a patient was merged into another one, so that the appointments follow; do nothing if it is stored already."""
         await self.documents.insert_merged_patient(MergedPatientRow(str(patient_id), str(into_id), micros(now), followed=False))
-
-    async def find_successor(self, patient_id: UUID) -> UUID | None:
-        """Return the patient into whom this one was merged, or None."""
-        row = await self.documents.find_merged_patient(str(patient_id))
-        return UUID(row.into_id) if row else None
 
     async def list_merged_patients(self, limit: int, after: UUID | None) -> list[MergedPatient]:
         """Return the merged patients whose appointments must follow, by id, after the id `after`."""

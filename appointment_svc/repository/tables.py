@@ -67,6 +67,14 @@ MERGED_PATIENTS = Table(
     Column("followed", Boolean, nullable=False, index=True),
 )
 
+# How far jobs have come that go through appointments over many runs.
+JOB_PROGRESS = Table(
+    "job_progress",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("progress", JSON, nullable=False),
+)
+
 # What appointments show of a doctor; `followed` is false while some may still show something older.
 DOCTORS = Table(
     "doctors",

@@ -41,10 +41,10 @@ class AppointmentErasure:
         changed, failed = 0, 0
         async for appointment in self._list_all(event.patient_id):
             try:
-                changed += await self._erase(appointment)
+                changed += await self.erase_appointment(appointment)
             except Unavailable:
                 failed += 1
-        stored_answers = await self._delete_answers(event.patient_id)
+        stored_answers = await self.delete_answers(event.patient_id)
         if failed:
             raise Unavailable(f"{failed} appointments could not be erased.", retry_after=2)
         await self.reports.send(event, {"appointments": changed, "stored_answers": stored_answers})
@@ -61,8 +61,11 @@ class AppointmentErasure:
         return await self.store.list_of_patient(patient_id, BATCH, after)
 
     @retry_on_abort
-    async def _erase(self, stored: StoredAppointment) -> int:
-        """Return 1 if the appointment had something to erase. Raises Unavailable for one that this release cannot read."""
+    async def erase_appointment(self, stored: StoredAppointment) -> int:
+        """Cancel an appointment that lies ahead, and remove name and texts; return 1 if there was something to erase.
+
+        Raises Unavailable for one that this release cannot read.
+        """
         if not isinstance(stored, Appointment):
             raise Unavailable("An appointment cannot be read by this release.", retry_after=60)
 
@@ -80,7 +83,8 @@ class AppointmentErasure:
         return await retry_on_row_changed(erase_once)
 
     @retry_on_abort
-    async def _delete_answers(self, patient_id: UUID) -> int:
+    async def delete_answers(self, patient_id: UUID) -> int:
+        """Delete the answers that are stored for Idempotency-Keys and name a patient; return how many."""
         return await self.answers.delete_mentioning(patient_id)
 
     def _change(self) -> Change:

@@ -133,10 +133,10 @@ class Reconciliation:
         return appointment is None or not (appointment.has_reservation or self._is_fresh(appointment))
 
     async def _correct(self, appointment: Appointment, reservation: Reservation | None) -> int:
-        if _is_same_slot(appointment, reservation):
+        if _is_as_reserved(appointment, reservation):
             return 0
         current = await self.store.get(appointment.id)
-        if self._is_fresh(current) or not current.has_reservation or _is_same_slot(current, reservation):
+        if self._is_fresh(current) or not current.has_reservation or _is_as_reserved(current, reservation):
             return 0
         return int(await self.synchronizer.compare(current, SYSTEM_ACTOR, after_leave=False) != current)
 
@@ -144,8 +144,10 @@ class Reconciliation:
         return appointment.sync.intent is not None or appointment.updated_at > self.now() - self.retry_after
 
 
-def _is_same_slot(appointment: Appointment, reservation: Reservation | None) -> bool:
-    return reservation is not None and appointment.slot == (reservation.starts_at, reservation.doctor_id)
+def _is_as_reserved(appointment: Appointment, reservation: Reservation | None) -> bool:
+    if reservation is None or appointment.patient_id != reservation.patient_id:
+        return False
+    return appointment.slot == (reservation.starts_at, reservation.doctor_id)
 
 
 def _readable(page: Iterable[StoredAppointment]) -> list[Appointment]:

@@ -83,15 +83,19 @@ class LinkedVisits:
         return self._visit(await self.actions.apply(context, decide), recipient)
 
     async def _resolve(self, token: str) -> tuple[Appointment, PatientContact]:
-        """Return the appointment of a link, and the person to whom the link was sent."""
+        """Return the appointment of a link, and the person to whom the link was sent.
+
+        A link that was sent to a patient who was merged into another one since is that patient's.
+        """
         appointment = await self._find(token)
         require_live_link(appointment, self.now())
         patient = await self._find_active(appointment.patient_id)
-        recipient_ids = (patient.id, *patient.guardian_ids)
-        recipient_id = next((person_id for person_id in recipient_ids if self.tokens.token_for(appointment.id, person_id) == token), None)
-        if recipient_id is None:
-            raise VisitLinkExpired
-        return appointment, patient if recipient_id == patient.id else await self._find_active(recipient_id)
+        recipients = {sent_to: sent_to for sent_to in (patient.id, *patient.guardian_ids)}
+        recipients |= dict.fromkeys(appointment.former_patient_ids, patient.id)
+        for sent_to, recipient_id in recipients.items():
+            if self.tokens.token_for(appointment.id, sent_to) == token:
+                return appointment, patient if recipient_id == patient.id else await self._find_active(recipient_id)
+        raise VisitLinkExpired
 
     @retry_on_abort
     async def _find(self, token: str) -> Appointment:

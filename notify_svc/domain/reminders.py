@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self
@@ -49,8 +49,13 @@ class Reminder:
     @classmethod
     def of(cls, visit: Visit, recipient_id: UUID, offset_minutes: int, due_at: datetime, wanted_since: datetime) -> Self:
         """Return a planned reminder by email. The same visit, start, offset, channel and recipient always give the same id."""
-        reminder_id = derive_id(visit.appointment_id, format_instant(visit.starts_at), offset_minutes, EMAIL, recipient_id)
+        reminder_id = id_of_reminder(visit.appointment_id, visit.starts_at, offset_minutes, recipient_id)
         return cls(reminder_id, visit.appointment_id, visit.starts_at, offset_minutes, EMAIL, recipient_id, due_at, wanted_since)
+
+    def copy_for(self, recipient_id: UUID, status: ReminderStatus) -> Self:
+        """Return the same reminder of another person, with the id that `of` gives it."""
+        copy_id = id_of_reminder(self.appointment_id, self.starts_at, self.offset_minutes, recipient_id)
+        return replace(self, id=copy_id, recipient_id=recipient_id, status=status)
 
     def is_nearer_than(self, other: Self) -> bool:
         """Return whether both remind the same person of the same visit, and this one is meant to come later."""
@@ -82,6 +87,11 @@ class Reminder:
             due_at=now,
             valid_until=self.starts_at,
         )
+
+
+def id_of_reminder(appointment_id: UUID, starts_at: datetime, offset_minutes: int, recipient_id: UUID) -> UUID:
+    """Return the id of a reminder by email, which is always the same for the same visit, start, offset and recipient."""
+    return derive_id(appointment_id, format_instant(starts_at), offset_minutes, EMAIL, recipient_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from notify_svc.domain.mail_content import MailContent
 from notify_svc.domain.messages import Message
 from notify_svc.domain.templates import NO_OVERRIDES, Overrides
 from notify_svc.domain.visits import Visit
+from notify_svc.ports.merged_patients import PatientMoveTransaction
 from notify_svc.ports.reminders import VisitTransaction
 from notify_svc.ports.webhooks import WebhookTransaction
 
@@ -85,7 +86,7 @@ class AlreadyStored(Exception):
     """An event was handled before, or what it tells is known already."""
 
 
-class NotificationTransaction(VisitTransaction, WebhookTransaction, Protocol):
+class NotificationTransaction(VisitTransaction, PatientMoveTransaction, WebhookTransaction, Protocol):
     """A transaction: it commits on leaving and rolls back on any exception."""
 
     async def mark_handled(self, event_id: UUID) -> bool:

@@ -19,6 +19,7 @@ from notify_svc.domain.visits import Visit
 from notify_svc.ports import AlreadyStored, UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
 from notify_svc.repository import message_log
+from notify_svc.repository.merged_patients import PatientMoveReader, PatientMoveWriter
 from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, row_of_visit, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
 from notify_svc.repository.webhook_deliveries import WebhookDeliveryWriter
@@ -99,7 +100,9 @@ def message_from_row(row: Any) -> Message:
     return Message(**values | enums)
 
 
-class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter, WebhookWriter, WebhookDeliveryWriter):
+class SqlNotificationTransaction(
+    SqlTransaction, VisitWriter, PlanningWriter, ReminderWriter, PatientMoveWriter, WebhookWriter, WebhookDeliveryWriter
+):
     """Implements NotificationTransaction: one transaction that writes rows of every kind."""
 
     async def has_newer_version(self, appointment_id: UUID, version: int) -> bool:
@@ -171,8 +174,8 @@ class SqlNotificationTransaction(SqlTransaction, VisitWriter, PlanningWriter, Re
 
 
 @dataclass(frozen=True, slots=True)
-class SqlNotificationStore(ReminderReader):
-    """Implements NotificationStore and ReminderStore."""
+class SqlNotificationStore(ReminderReader, PatientMoveReader):
+    """Implements NotificationStore, ReminderStore and PatientMoveStore."""
 
     database: Database
     now: Clock

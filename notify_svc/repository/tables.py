@@ -69,6 +69,17 @@ CONTACT_VERSIONS = Table(
 )
 """The newest versions of profiles, preferences and service types that events have announced."""
 
+MERGED_PATIENTS = Table(
+    "merged_patients",
+    METADATA,
+    Column("patient_id", Id, primary_key=True),
+    Column("into_id", Id, nullable=False),
+    Column("merged_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Index("merged_patients_by_age", "recorded_at"),
+)
+"""Patients who were merged into others: the ids, when it happened, and when this service learned of it."""
+
 DOCTOR_PREFERENCES = Table(
     "doctor_preferences",
     METADATA,

@@ -12,7 +12,15 @@ from uuid import UUID
 from notify_svc.ports.contacts import ContactSource, ContactsUnreadable, Versions
 from notify_svc.usecases.contact_cache import ContactCache
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.events import AccountChanged, DoctorChanged, PatientChanged, PatientErased, PreferencesChanged, ServiceChanged
+from shared.contracts.events import (
+    AccountChanged,
+    DoctorChanged,
+    PatientChanged,
+    PatientErased,
+    PatientMerged,
+    PreferencesChanged,
+    ServiceChanged,
+)
 from shared.contracts.http import AccountContact
 from shared.kit.clock import Clock
 
@@ -64,6 +72,12 @@ class CachedContacts:
         """Forget the profile and the account of a patient whose data were erased."""
         self._patients.forget(event.patient_id)
         self._accounts.forget(event.patient_id)
+
+    async def forget_merged(self, event: PatientMerged) -> None:
+        """Forget both patients of a merge: one has no profile any more, and the other one has a new one."""
+        for patient_id in (event.patient_id, event.into):
+            self._patients.forget(patient_id)
+            self._accounts.forget(patient_id)
 
     async def forget_doctor(self, event: DoctorChanged) -> None:
         """Forget a doctor who has changed."""

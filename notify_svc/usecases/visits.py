@@ -7,6 +7,7 @@ from datetime import datetime
 from notify_svc.domain.notifications import is_amendment
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import NotificationTransaction
+from notify_svc.usecases.merged_patients import follow_amended_patient
 from shared.contracts.events import AppointmentEvent
 
 
@@ -18,6 +19,8 @@ async def record_visit(tx: NotificationTransaction, event: AppointmentEvent, now
     """
     if is_amendment(event):
         await tx.raise_sequence(event.appointment_id, event.sequence)
+        if "patient" in event.changed:
+            await follow_amended_patient(tx, await tx.lock_visit(event.appointment_id), event, now)
         return not await tx.has_newer_version(event.appointment_id, event.version)
     is_first = event.event_number == 1  # then the visit is almost certainly new, and is not looked up first
     known = None if is_first else await tx.lock_visit(event.appointment_id)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Self
 from uuid import UUID
 
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.erasures import ERASING_SERVICES
 from shared.contracts.events import PatientErased
 from shared.contracts.identity import Caller, Service
@@ -91,6 +92,13 @@ class Erasure:
     def begin(cls, erasure_id: UUID, patient_id: UUID, reason: ErasureReason, now: datetime) -> Self:
         """Return a new erasure, whose first event is published now."""
         return cls(erasure_id, patient_id, reason, requested_at=now, published_at=now)
+
+    def of_merged_patient(self, patient_id: UUID) -> Self:
+        """Return the erasure of a patient who was merged into this one, with an id that depends on both.
+
+        Other services may still have rows and stored answers with the old id, so that it is erased, and reported, as any other.
+        """
+        return replace(self, id=derive_id(self.id, patient_id, "merged"), patient_id=patient_id)
 
     @property
     def sort_key(self) -> tuple[str, UUID]:

@@ -198,6 +198,11 @@ def merged_refusal(merged_into: UUID, role: Role) -> Refusal:
     return PatientWasMerged(merged_into=str(merged_into)) if role in STAFF else NoSuchPatient()
 
 
+def missing_refusal(successor_id: UUID | None) -> Refusal:
+    """Return the refusal for a service that asks for a patient who was merged into another one, or else does not exist."""
+    return NoSuchPatient() if successor_id is None else PatientWasMerged(merged_into=str(successor_id))
+
+
 def require_current(patient: Patient | None, by: Caller) -> Patient:
     """Return the patient. Raises NoSuchPatient, or PatientWasMerged where the caller is staff."""
     if patient is None:

@@ -26,13 +26,20 @@ class ErasureTransaction(PatientTransaction, Protocol):
     async def list_dependant_ids(self, guardian_id: UUID) -> Sequence[UUID]:
         """Return all dependants of a guardian, by id."""
 
+    async def lock_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
+        """Return the ids of patients who were merged into a patient, in order, and lock what remains of them.
+
+        Lock the patient before, so that no other one can be merged into them meanwhile.
+        """
+
     async def has_expired(self, patient_id: UUID, before: datetime) -> bool:
         """Return whether `list_expired_patients` would list a patient now. Lock the patient before."""
 
     async def delete_patient(self, patient_id: UUID) -> Mapping[str, int]:
         """Delete all that is stored of a patient but ids of visits and of accesses, and the key of the medical history.
 
-        Return how many rows of which kind. Lock the patient before.
+        Of a patient who was merged into another one, what the merge did is deleted as well. Return how many rows of which kind. Lock the
+        patient before.
         """
 
     async def find_erasure_of(self, patient_id: UUID) -> Erasure | None:
@@ -69,7 +76,8 @@ class ErasureStore(Protocol):
     async def list_expired_patients(self, before: datetime, limit: int) -> list[UUID]:
         """Return patients of whom nothing has changed since `before`, by id.
 
-        They have no active account, they had no visit that ended at `before` or later, and they are guardian of nobody.
+        They have no active account, they had no visit that ended at `before` or later, and they are guardian of nobody. What remains of a
+        merged patient is not listed: it is erased with the target.
         """
 
 

@@ -57,6 +57,9 @@ class PatientStore(GuardianStore, HistoryStore, AccessStore, SearchStore, Protoc
     async def get_patient(self, patient_id: UUID) -> Patient:
         """Return a patient. Raises NoSuchPatient."""
 
+    async def find_successor(self, patient_id: UUID) -> UUID | None:
+        """Return the patient into whom this one was merged, who is no merged one, or None."""
+
     async def get_relations(self, caller: Caller, patient_id: UUID, treated_since: datetime) -> Relations:
         """Return what connects the caller with the patient. A visit that ended before `treated_since` is no treatment any more."""
 

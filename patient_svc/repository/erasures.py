@@ -22,6 +22,7 @@ from patient_svc.repository.tables import (
     IDENTIFIERS,
     MEDICAL_ENTRIES,
     MEDICAL_VERSIONS,
+    MERGES,
     PATIENTS,
     RECORD_KEYS,
     SEARCH_KEYS,
@@ -52,6 +53,10 @@ class ErasureWrites(SqlTransaction):
     async def list_dependant_ids(self, guardian_id: UUID) -> Sequence[UUID]:
         query = select(GUARDIANS.c.dependant_id).where(GUARDIANS.c.guardian_id == guardian_id).order_by(GUARDIANS.c.dependant_id)
         return list(await self.connection.scalars(query))
+
+    async def lock_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
+        query = select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id).order_by(PATIENTS.c.id)
+        return list(await self.connection.scalars(query.with_for_update()))
 
     async def has_expired(self, patient_id: UUID, before: datetime) -> bool:
         query = select(PATIENTS.c.id).where(PATIENTS.c.id == patient_id, *has_expired(before))
@@ -124,6 +129,7 @@ def deletions(patient_id: UUID) -> dict[str, Delete]:
         "guardianships": delete(GUARDIANS).where(is_guardianship),
         "identifiers": delete(IDENTIFIERS).where(IDENTIFIERS.c.patient_id == patient_id),
         "search_keys": delete(SEARCH_KEYS).where(SEARCH_KEYS.c.patient_id == patient_id),
+        "merges": delete(MERGES).where(MERGES.c.patient_id == patient_id),
         "profiles": delete(PATIENTS).where(PATIENTS.c.id == patient_id),
     }
 
@@ -139,7 +145,8 @@ def has_expired(before: datetime) -> list[ColumnElement[bool]]:
     )
     acts_for_others = exists().where(GUARDIANS.c.guardian_id == PATIENTS.c.id)
     has_active_account = PATIENTS.c.has_account & PATIENTS.c.active
-    return [PATIENTS.c.changed_at < before, ~has_active_account, ~recent_visit, ~recent_entry, ~acts_for_others]
+    is_current = PATIENTS.c.merged_into.is_(None)
+    return [PATIENTS.c.changed_at < before, is_current, ~has_active_account, ~recent_visit, ~recent_entry, ~acts_for_others]
 
 
 def erasures_after(limit: int, after: SortKey) -> Select[Any]:

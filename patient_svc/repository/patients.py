@@ -84,6 +84,11 @@ class PatientReads:
         async with self.database.read() as connection:
             return _require_patient(await _find_patient(connection, patient_id))
 
+    async def find_successor(self, patient_id: UUID) -> UUID | None:
+        async with self.database.read() as connection:
+            successor_id: UUID | None = await connection.scalar(select(PATIENTS.c.merged_into).where(PATIENTS.c.id == patient_id))
+        return successor_id
+
 
 async def _find_patient(connection: AsyncConnection, patient_id: UUID, *, lock: bool = False) -> Patient | None:
     row = (await connection.execute(LOCK_PATIENT if lock else SELECT_PATIENT, {"patient": patient_id})).one_or_none()

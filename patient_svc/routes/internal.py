@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.routes.dependants import UseDependants
 from patient_svc.routes.patients import UsePatients
 from patient_svc.routes.preferences import UsePreferences
@@ -40,7 +41,7 @@ async def put_patient(
     return with_etag(response, await patients.summarize(patient_id))
 
 
-@router.get("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient))
+@router.get("/patients/{patient_id}", response_model=PatientSummary, responses=refusals(NoSuchPatient, PatientWasMerged))
 async def get_patient_summary(patient_id: UUID, _caller: ReadingService, patients: UsePatients, response: Response) -> PatientSummary:
     return with_etag(response, await patients.summarize(patient_id))
 

@@ -23,13 +23,15 @@ from patient_svc.ports.erasures import AppointmentsAhead, ErasureStore, ErasureT
 from patient_svc.ports.guardians import SortKey
 from patient_svc.usecases.accesses import access_line, record_listing
 from shared.contracts.erasures import StoredAnswers
-from shared.contracts.identity import Caller, Service, system_caller
+from shared.contracts.identity import Caller, Role, Service, system_caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 MAX_OPEN_AT_ONCE = 100
+Deletion = tuple[Erasure, Mapping[str, int] | None]
+"""An erasure, and how many rows of which kind it has deleted in this service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +63,12 @@ class Erasures:
         return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
 
     async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
-        erasure, removed = await self._delete(by, patient_id, erasure_id, expired_before)
-        if removed is not None:
-            stored_answers = await self._delete_answers(patient_id)
-            await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
-        return erasure
+        deleted = await self._delete(by, patient_id, erasure_id, expired_before)
+        for erasure, removed in deleted:
+            if removed is not None:
+                stored_answers = await self._delete_answers(erasure.patient_id)
+                await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
+        return deleted[0][0]
 
     @retry_on_abort
     async def report(self, erasure_id: UUID, service: Service, pass_number: int, removed: Mapping[str, int]) -> None:
@@ -91,27 +94,36 @@ class Erasures:
         return sum([await self._advance_open(erasure_id) for erasure_id in await self._list_open()])
 
     @retry_on_abort
-    async def _delete(
-        self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None
-    ) -> tuple[Erasure, Mapping[str, int] | None]:
-        """Delete the patient and publish the event, in one transaction. The second value is None if it was done before."""
+    async def _delete(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None) -> list[Deletion]:
+        """Delete the patient, and what remains of those who were merged into them, in one transaction.
+
+        It publishes an event for each of their ids: other services that have not followed a merge yet have rows with the old id. Return the
+        erasure of the patient first. What was removed is None if that was done before.
+        """
         async with self.store.begin() as tx:
             if erased := await tx.find_erasure_of(patient_id):
-                return erased, None
+                return [(erased, None)]
             await tx.get_patient(patient_id)
             if expired_before is not None and not await tx.has_expired(patient_id, expired_before):
                 raise NoSuchPatient
             refuse_dependants(await tx.list_sole_dependants(patient_id, adults_born_until=self.policy.adults_born_until(self.now())))
-            dependant_ids = await tx.list_dependant_ids(patient_id)
-            removed = await tx.delete_patient(patient_id)
+            dependant_ids, merged_ids = await tx.list_dependant_ids(patient_id), await tx.lock_merged_into(patient_id)
             reason = ErasureReason.REQUESTED if expired_before is None else ErasureReason.RETENTION
             erasure = Erasure.begin(erasure_id, patient_id, reason, self.now())
-            await tx.insert_erasure(erasure)
-            await tx.add_event(erasure.event(new_id()))
+            erasures = [erasure, *(erasure.of_merged_patient(merged_id) for merged_id in merged_ids)]
+            deleted: list[Deletion] = [(item, await self._delete_one(tx, by, item)) for item in erasures]
             await self._announce_dependants(tx, dependant_ids)
-            relation = Relation.SELF if by.id == patient_id else Relation.SERVICE
-            await tx.record_access(access_line(by, patient_id, AccessAction.PATIENT_ERASED, relation, now=self.now(), row_id=erasure_id))
-        return erasure, removed
+        return deleted
+
+    async def _delete_one(self, tx: ErasureTransaction, by: Caller, erasure: Erasure) -> Mapping[str, int]:
+        """Delete what is stored under one id, publish the event, and record the access. Return how many rows of which kind were deleted."""
+        removed = await tx.delete_patient(erasure.patient_id)
+        await tx.insert_erasure(erasure)
+        await tx.add_event(erasure.event(new_id()))
+        relation = Relation.SELF if by.role is Role.PATIENT else Relation.SERVICE
+        line = access_line(by, erasure.patient_id, AccessAction.PATIENT_ERASED, relation, now=self.now(), row_id=erasure.id)
+        await tx.record_access(line)
+        return removed
 
     async def _announce_dependants(self, tx: ErasureTransaction, dependant_ids: Collection[UUID]) -> None:
         """Make a new version of the profiles of former dependants, so that other services forget the guardian."""

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction, Relation
+from patient_svc.domain.merges import missing_refusal
 from patient_svc.domain.patients import ClinicDefaults, Patient
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
@@ -79,10 +80,10 @@ class Patients:
 
     @retry_on_abort
     async def summarize(self, patient_id: UUID) -> PatientSummary:
-        """Return the part of a profile that other services need. Raises NoSuchPatient."""
+        """Return the part of a profile that other services need. Raises NoSuchPatient, or PatientWasMerged for a merged patient."""
         contacts = await self.store.list_contacts([patient_id], adults_born_until=self.access.policy.adults_born_until(self.now()))
         if not contacts:
-            raise NoSuchPatient
+            raise missing_refusal(await self.store.find_successor(patient_id))
         patient = contacts[0]
         return PatientSummary(
             id=patient.id,

@@ -79,9 +79,12 @@ class BookedSlot:
         return GroupSession(self.session_id, self.service_id, self.doctor_id, self.visit, self.span) if self.session_id else None
 
     def satisfies(self, request: ReserveTime) -> bool:
-        """Return True if a request asks for just this slot; a request without a doctor accepts any."""
-        slot = (self.service_id, self.patient_id, instant_of(self.visit.start))
-        return slot == (request.service_id, request.patient_id, request.starts_at) and request.doctor_id in (None, self.doctor_id)
+        """Return True if a request asks for just this visit; a request without a doctor accepts any.
+
+        The patient may be another one: that is the one into whom the patient of the visit was merged.
+        """
+        visit = (self.service_id, instant_of(self.visit.start))
+        return visit == (request.service_id, request.starts_at) and request.doctor_id in (None, self.doctor_id)
 
     @property
     def resource_spans(self) -> list[ResourceSpan]:
@@ -150,24 +153,36 @@ class Claim:
         return self.live and self.slot is not None and self.slot.service_id == service.id
 
     def already_holds(self, request: ReserveTime) -> bool:
-        """Return True if the claim holds just the time that a new request asks for, so that nothing is decided again."""
+        """Return True if the claim holds just the visit that a new request asks for, so that nothing is decided again."""
         return self.live and self.slot is not None and self.slot.satisfies(request)
 
     def renew(self, request: ReserveTime) -> Self:
         """Return the claim, which already holds the requested time, as the answer to a new request.
 
-        The request decides whether the visit has begun, unless an event of a newer version of the appointment has told otherwise.
+        The request decides whether the visit has begun and who its patient is, unless an event of a newer version of the appointment has
+        told otherwise.
         """
         if request.appointment_version < self.appointment_version:
             return replace(self, revision=request.revision)
-        return replace(self, revision=request.revision, begun=request.begun, appointment_version=request.appointment_version)
+        slot = self._slot_of(request.patient_id)
+        return replace(self, revision=request.revision, slot=slot, begun=request.begun, appointment_version=request.appointment_version)
 
     def follow(self, event: AppointmentEvent) -> Self:
         """Return the claim with what an event tells of the visit; self if it tells nothing new or a newer version is known."""
-        begun, requested = event.status in BEGUN_STATUSES, event.status == "requested"
-        if event.version <= self.appointment_version or (begun, requested) == (self.begun, self.requested):
+        begun, requested, slot = event.status in BEGUN_STATUSES, event.status == "requested", self._slot_of(event.patient_id)
+        if event.version <= self.appointment_version or (begun, requested, slot) == (self.begun, self.requested, self.slot):
             return self
-        return replace(self, begun=begun, requested=requested, appointment_version=event.version)
+        return replace(self, slot=slot, begun=begun, requested=requested, appointment_version=event.version)
+
+    def has_other_patient(self, previous: Claim) -> bool:
+        """Return True if the claim holds the time of the previous one, whose patient was merged into the present one."""
+        if self.slot is None or self.slot == previous.slot:
+            return False
+        return self.live and previous.live and self.slot == previous._slot_of(self.slot.patient_id)
+
+    def _slot_of(self, patient_id: UUID) -> BookedSlot | None:
+        """Return the slot as that of a patient."""
+        return replace(self.slot, patient_id=patient_id) if self.slot else None
 
     def release(self, revision: int) -> Self:
         """Return the released claim, or self if a later request has overtaken this release."""

@@ -72,9 +72,11 @@ class ClaimWriter(ClaimReader):
     now: Clock
 
     async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
-        """Free what the previous claim took, and take what the new one needs; raise LostRace if the row has changed or time is taken.
+        """Free what only the previous claim took, and take what only the new one needs; raise LostRace if the row has changed or time is
+        taken.
 
-        Both happen in one transaction, so that a claim may move over its own time.
+        Both happen in one transaction, so that a claim may move over its own time. The time of a patient into whom the previous one was
+        merged may be taken: nothing is decided again, and the grains are those of a lane above.
         """
         if claim == previous:
             return
@@ -84,11 +86,14 @@ class ClaimWriter(ClaimReader):
                 await self._take(claim, capacity, first_statements=[insert_statement(CLAIMS, row)])
             else:
                 await self._update_unchanged(row, previous)
-                if (claim.resource_spans, claim.session) != (previous.resource_spans, previous.session):
-                    await self._free(previous)
-                    await self._take(claim, capacity)
+                await self._free(previous, claim)
+                await self._take(claim, capacity, previous)
         except IntegrityError:
             raise LostRace from None
+
+    async def has_overlap(self, claim: Claim) -> bool:
+        """Return True if another claim has some of the time that a claim takes of its patient, too."""
+        return claim.slot is not None and await grains.has_upper_lane(self.connection, claim.slot.patient_id, claim.slot.visit)
 
     async def _update_unchanged(self, row: dict[str, Any], previous: Claim) -> None:
         seen = {
@@ -103,17 +108,20 @@ class ClaimWriter(ClaimReader):
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace
 
-    async def _take(self, claim: Claim, capacity: int, *, first_statements: Sequence[str] = ()) -> None:
-        await grains.take_grains(
-            self.connection, claim.id, claim.resource_spans, may_overlap=claim.may_overlap, first_statements=first_statements
-        )
-        if claim.session:
+    async def _take(self, claim: Claim, capacity: int, previous: Claim | None = None, *, first_statements: Sequence[str] = ()) -> None:
+        kept = previous.resource_spans if previous else []
+        taken = [resource_span for resource_span in claim.resource_spans if resource_span not in kept]
+        may_overlap = claim.may_overlap or (previous is not None and claim.has_other_patient(previous))
+        await grains.take_grains(self.connection, claim.id, taken, may_overlap=may_overlap, first_statements=first_statements)
+        if claim.session and (previous is None or claim.session != previous.session):
             await seats.take_seat(self.connection, claim.session, claim.id, capacity=capacity, now=self.now())
 
-    async def _free(self, claim: Claim) -> None:
-        await grains.free_grains(self.connection, claim.id, claim.resource_spans)
-        if claim.session:
-            await seats.release_seat(self.connection, claim.session.id, claim.id, now=self.now())
+    async def _free(self, previous: Claim, claim: Claim) -> None:
+        kept = claim.resource_spans
+        freed = [resource_span for resource_span in previous.resource_spans if resource_span not in kept]
+        await grains.free_grains(self.connection, previous.id, freed)
+        if previous.session and previous.session != claim.session:
+            await seats.release_seat(self.connection, previous.session.id, previous.id, now=self.now())
 
 
 async def list_live(connection: AsyncConnection, limit: int, after: tuple[str, ...] | None, ends_after: int | None = None) -> list[Claim]:

@@ -32,6 +32,7 @@ DELETE_GRAINS = delete(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindpara
 SELECT_LANES = select(COLUMNS.grain, COLUMNS.lane).where(IN_SPAN).order_by(COLUMNS.grain, COLUMNS.lane)
 LOCK_LANES = SELECT_LANES.with_for_update()
 LOCK_UPPER_LANES = SELECT_LANES.where(COLUMNS.lane > ORDINARY_LANE).with_for_update()
+SELECT_UPPER_LANE = select(COLUMNS.lane).where(IN_SPAN, COLUMNS.lane > ORDINARY_LANE).limit(1)
 INSERT = "INSERT INTO claim_grains (resource_id, grain, lane, claim_id) VALUES "
 
 Lanes = dict[int, list[int]]
@@ -62,6 +63,11 @@ async def free_grains(connection: AsyncConnection, claim_id: UUID, resource_span
     for resource_id, span in sorted(resource_spans, key=lambda resource_span: resource_span.resource_id):
         await _delete_grains(connection, claim_id, resource_id, span)
         await _move_lanes_down(connection, resource_id, span)
+
+
+async def has_upper_lane(connection: AsyncConnection, resource_id: UUID, span: Span) -> bool:
+    """Return True if several claims share a grain of a span."""
+    return (await connection.execute(SELECT_UPPER_LANE, _span_parameters(resource_id, span))).first() is not None
 
 
 def _rows(claim_id: UUID, resource_span: ResourceSpan, lanes: Lanes) -> Iterator[str]:

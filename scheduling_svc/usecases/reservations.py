@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,7 @@ from shared.contracts.grains import GRAIN_MINUTES
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
+from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 
@@ -56,6 +58,7 @@ class Reservations:
                 slot = await self._grant(tx, offer, request, previous)
                 claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
+            await _log_overlap_after_merge(tx, claim, previous)
         return claim.reservation()
 
     async def _grant(self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, previous: Claim | None) -> BookedSlot:
@@ -95,14 +98,17 @@ class Reservations:
 
     @retry_on_abort
     async def follow_appointment(self, event: AppointmentEvent) -> None:
-        """Record whether the visit has begun, so that a leave does not affect it any more, and whether the clinic has yet to approve it.
+        """Record whether the visit has begun, so that a leave does not affect it any more, whether the clinic has yet to approve it, and
+        who its patient is after a merge.
 
         The version of the appointment decides what is new, so that events may come twice and in any order.
         """
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
             if previous is not None:
-                await tx.save_claim(previous.follow(event), previous)
+                claim = previous.follow(event)
+                await tx.save_claim(claim, previous)
+                await _log_overlap_after_merge(tx, claim, previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:
@@ -117,6 +123,12 @@ class Reservations:
     async def list_live(self, limit: int, after: tuple[str, ...] | None, ends_after: datetime | None = None) -> list[Reservation]:
         """Return the live reservations that end after an instant, by end and appointment id: one more than `limit`, if there is one."""
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
+
+
+async def _log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
+    """Log a warning if the claim is of another patient than before, who has another visit at that time."""
+    if claim.slot is not None and previous is not None and claim.has_other_patient(previous) and await tx.has_overlap(claim):
+        log_event("visits_overlap_after_merge", logging.WARNING, appointment=str(claim.id), patient=str(claim.slot.patient_id))
 
 
 async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:

@@ -323,6 +323,6 @@ class AppointmentMissed(AppointmentEvent):
 
 
 class AppointmentAmended(AppointmentEvent):
-    """Place, doctor's name, reason or intake form of an appointment changed: `changed` says which; the event carries none of them."""
+    """Place, doctor's name, reason, intake form, confirmation or patient of an appointment changed: `changed` says which."""
 
     topic = "appointment.amended.v1"

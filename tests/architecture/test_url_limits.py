@@ -72,6 +72,30 @@ def test_the_largest_documented_combination_of_parameters_fits_into_a_url(path: 
     assert longest_url(path, GETS[path]) <= MAX_URL_BYTES
 
 
+@pytest.mark.parametrize("path", DOCUMENT["paths"])
+def test_every_value_in_a_url_has_a_limit(path: str) -> None:
+    """Also in operations that are no GET. A pattern that ends after a fixed number of characters is a limit."""
+    for operation in DOCUMENT["paths"][path].values():
+        for parameter in operation.get("parameters", []):
+            schema = resolved(parameter["schema"])
+            if parameter["in"] in ("path", "query"):
+                assert has_limit(schema), (parameter["name"], schema)
+
+
+def has_limit(schema: dict[str, Any]) -> bool:
+    if schema.get("type") == "array":
+        return "maxItems" in schema and has_limit(resolved(schema["items"]))
+    if schema.get("type") in ("integer", "number"):
+        return "maximum" in schema and "minimum" in schema
+    is_fixed = re.search(r"\]\{\d+\}\$$", schema.get("pattern", "")) is not None
+    return (
+        is_fixed
+        or schema.get("type") == "boolean"
+        or schema.get("format") in LONGEST_OF_FORMAT
+        or bool({"maxLength", "enum", "const"} & schema.keys())
+    )
+
+
 def test_the_size_counts_repeated_names_and_percent_encoding() -> None:
     parameters = [
         {"name": "doctor_id", "in": "query", "schema": {"type": "array", "maxItems": 2, "items": {"type": "string", "format": "uuid"}}},

@@ -212,6 +212,8 @@ async def faulty_server(fault: Fault | None = None) -> AsyncIterator[FaultyServe
     listener = await asyncio.start_server(server.serve, "127.0.0.1", 0)
     async with listener:
         server.port = listener.sockets[0].getsockname()[1]
-        yield server
-        server.end_connections()
+        try:
+            yield server
+        finally:
+            server.end_connections()
     await server.wait_closed()

@@ -60,9 +60,10 @@ class ExpectedLanes:
 
 @dataclass
 class LaneCalendar:
-    """The store, and the claims and blocks that should be in it."""
+    """The store, and the claims and blocks that should be in it. `merged` are the claims whose patient is another one by now."""
 
     store: SqlCalendarStore
+    merged: set[UUID] = field(default_factory=set)
     claims: dict[UUID, Claim] = field(default_factory=dict)
     blocks: dict[UUID, TimeBlock] = field(default_factory=dict)
 
@@ -74,6 +75,17 @@ class LaneCalendar:
         except LostRace:
             raise LostRace if claim.may_overlap else SlotTaken from None
         self.claims[claim.id] = claim
+
+    async def merge(self, claim: Claim, patient: int) -> None:
+        """Make a claim that of another patient, if it is still there."""
+        async with self.store.begin() as tx:
+            previous = await tx.find_claim(claim.id)
+            if previous is None or not previous.live:
+                return
+            merged = with_patient(previous, patient)
+            await tx.save_claim(merged, previous)
+            self.claims[claim.id] = merged  # before a cancellation, which waits for the row, can remove it
+            self.merged.add(claim.id)
 
     async def cancel(self, claim: Claim) -> None:
         async with self.store.begin() as tx:
@@ -96,15 +108,28 @@ class LaneCalendar:
         return cancels + [partial(self.delete_block, block) for block in self.blocks.values()]
 
     async def check_consistency(self) -> None:
-        """Lane 0 is taken where any lane is, ordinary claims have lane 0, and every grain belongs to the right claims."""
+        """Lane 0 is taken where any lane is, ordinary claims have lane 0, and every grain belongs to the right claims.
+
+        Of a claim whose patient is another one by now, only the doctor's time must be in lane 0.
+        """
         lanes = await list_lanes(self.store)
         assert all(0 in taken for taken in lanes.values())
         current: list[Claim | TimeBlock] = [*self.claims.values(), *self.blocks.values()]
         expected = Counter((*key, claim.id) for claim in current for key in keys_of(claim.resource_spans))
         assert expected == Counter((*key, claim_id) for key, taken in lanes.items() for claim_id in taken.values())
-        assert all(
-            lanes[key][0] == claim.id for claim in self.claims.values() if not claim.may_overlap for key in keys_of(claim.resource_spans)
-        )
+        ordinary = [claim for claim in self.claims.values() if not claim.may_overlap]
+        assert all(lanes[key][0] == claim.id for claim in ordinary for key in keys_of(self._spans_in_lane_0(claim)))
+
+    def _spans_in_lane_0(self, claim: Claim) -> list[ResourceSpan]:
+        spans = claim.resource_spans
+        return [item for item in spans if claim.id not in self.merged or (claim.slot and item.resource_id == claim.slot.doctor_id)]
+
+
+def with_patient(claim: Claim, patient: int) -> Claim:
+    """Return a claim after its patient was merged into another one."""
+    assert claim.slot is not None
+    slot = replace(claim.slot, patient_id=UUID(int=patient))
+    return replace(claim, slot=slot, appointment_version=claim.appointment_version + 1)
 
 
 def keys_of(resource_spans: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
@@ -141,9 +166,16 @@ async def calendar(sql_url: str) -> AsyncIterator[LaneCalendar]:
 
 async def step(calendar: LaneCalendar, expected_lanes: ExpectedLanes, rng: random.Random, number: int) -> None:
     """Make one random change in the expected lanes and in the table."""
-    change = rng.choice(["book", "book", "overbook", "overbook", "block", "release", "release"])
+    change = rng.choice(["book", "book", "overbook", "overbook", "block", "release", "release", "merge", "merge"])
     current: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
-    if change == "release" and current:
+    if change == "merge" and calendar.claims:
+        old, patient = rng.choice(list(calendar.claims.values())), rng.choice(PATIENTS)
+        new = with_patient(old, patient)
+        if new.slot != old.slot:
+            expected_lanes.free(old.id, [item for item in old.resource_spans if item not in new.resource_spans])
+            expected_lanes.take(new.id, [item for item in new.resource_spans if item not in old.resource_spans], may_overlap=True)
+        await calendar.merge(old, patient)
+    elif change == "release" and current:
         released = rng.choice(current)
         expected_lanes.free(released.id, released.resource_spans)
         await (calendar.cancel(released) if isinstance(released, Claim) else calendar.delete_block(released))
@@ -180,10 +212,11 @@ def new_claims_and_blocks(calendar: LaneCalendar, rng: random.Random, first: int
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_racing_claims_leaves_and_releases_keep_lane_0_and_all_lanes_are_freed(calendar: LaneCalendar, seed: int) -> None:
+async def test_racing_claims_leaves_releases_and_merges_keep_lane_0_and_all_lanes_are_freed(calendar: LaneCalendar, seed: int) -> None:
     rng = random.Random(seed)
     for first in (1000, 2000, 3000):
-        actions = calendar.releases()[::2] + new_claims_and_blocks(calendar, rng, first)
+        merges = [partial(calendar.merge, claim, rng.choice(PATIENTS)) for claim in list(calendar.claims.values())[::2]]
+        actions: list[Action] = [*calendar.releases()[::2], *new_claims_and_blocks(calendar, rng, first), *merges]
         failed = await run_together(rng.sample(actions, len(actions)))
         assert {type(error) for error in failed} == {SlotTaken}
         await calendar.check_consistency()

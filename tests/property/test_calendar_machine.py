@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar, TypeVar
 from uuid import UUID
@@ -19,8 +20,9 @@ from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import Leave, LeaveAction, LeaveDecision
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, METADATA, SEATS
+from shared.contracts.events import AppointmentAmended
 from shared.contracts.grains import grain_of, instant_of
-from shared.contracts.http import ServiceTypeRules
+from shared.contracts.http import Actor, ServiceTypeRules
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Refusal
 from shared.kit.migrations import migrate
@@ -164,6 +166,16 @@ class CalendarMachine(RuleBasedStateMachine):
         self.reserve(claim_id, ModelSlot(visit.slot.terms, doctor, start), visit.patient)
 
     @if_any_visits
+    @rule(pick=picks, patient=people)
+    def merge(self, pick: int, patient: UUID) -> None:
+        """The patient of a visit was merged into another one, who may have another visit at the same time."""
+        claim_id, visit = pick_item(self.model.visits, pick)
+        self.count += 1
+        event = an_amended_visit(claim_id, patient, version=self.count)
+        assert self.result(self.use_cases.reservations.follow_appointment(event)) is None
+        self.model.visits[claim_id] = replace(visit, patient=patient)
+
+    @if_any_visits
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         claim_id, visit = pick_item(self.model.visits, pick)
@@ -217,6 +229,13 @@ class CalendarMachine(RuleBasedStateMachine):
             grains = await connection.execute(select(CLAIM_GRAINS))
             seats = await connection.execute(select(SEATS.c.session_id, SEATS.c.claim_id))
             return [tuple(row) for row in grains], [tuple(row) for row in seats]
+
+
+def an_amended_visit(claim_id: UUID, patient: UUID, version: int) -> AppointmentAmended:
+    times = {"occurred_at": NOON, "starts_at": NINE, "ends_at": NINE, "time_zone": "Europe/Berlin"}
+    fields = {"version": version, "sequence": 0, "status": "booked", "changed": ["patient"], **times}
+    ids = {"id": claim_id, "appointment_id": claim_id, "service_id": GROUP.id, "doctor_id": DOCTOR, "patient_id": patient}
+    return AppointmentAmended(**ids, **fields, actor=Actor(id=DOCTOR, role=Role.DOCTOR))
 
 
 def pick_item(items: dict[UUID, V], pick: int) -> tuple[UUID, V]:

@@ -125,10 +125,12 @@ async def test_filters_of_different_names_must_all_match_and_the_range_is_half_o
         ({"from": "2026-03-02T13:00:00"}, "offset_required"),
         ({"actor": "sam"}, "validation_failed"),
         ({"action": "read everything"}, "validation_failed"),
+        ({"action": "a" * 24 + "." + "b" * 24}, "validation_failed"),
+        ({"after": "a" * 1201}, "validation_failed"),
         ({"after": "bmV4dA"}, "bad_cursor"),
         ({"outcome": "done"}, "unknown_parameter"),
     ],
-    ids=["empty-range", "no-offset", "no-id", "no-action", "no-cursor", "unknown"],
+    ids=["empty-range", "no-offset", "no-id", "no-action", "long-action", "long-cursor", "no-cursor", "unknown"],
 )
 async def test_a_filter_that_cannot_match_is_refused(admin: RunningService, params: dict[str, str], code: str) -> None:
     response = await admin.http.get("/admin/audit", params=params, headers=ADMIN)

@@ -32,10 +32,12 @@ from shared.contracts.events import (
     AppointmentRescheduled,
     AppointmentStarted,
     LeaveTaken,
+    PatientMerged,
 )
 from shared.contracts.http import DependantIds, DoctorRules, LeaveOutcome, PatientSummary, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Refusal
+from shared.kit.ids import new_id
 from shared.kit.problems import problem_response
 from tests.running import RunningService, run_service
 from tests.tokens import bearer, service_bearer
@@ -46,6 +48,7 @@ from tests.unit.appointment.builders import (
     HALF,
     LINK_TOKENS,
     NINE,
+    NOON,
     PATIENT,
     STRANGER,
     TEN,
@@ -72,7 +75,8 @@ class Upstreams:
     """The services that appointment-service calls.
 
     Hosts in `down` do not answer. `calendar_response` replaces the calendar's own response. `reserve_bodies` are the bodies it received,
-    `paths` the paths of all requests, and `erasure_reports` what patient-service was told of erasures.
+    `paths` the paths of all requests, and `erasure_reports` what patient-service was told of erasures. `merged` has, by the id of a merged
+    patient, that of the other one.
     """
 
     service: ServiceTypeRules = field(default_factory=a_service)
@@ -86,6 +90,7 @@ class Upstreams:
     contacts: dict[UUID, PatientContact] = field(
         default_factory=lambda: {patient_id: a_patient_contact(id=patient_id) for patient_id in (PATIENT, STRANGER)}
     )
+    merged: dict[UUID, UUID] = field(default_factory=dict)
     down: set[str] = field(default_factory=set)
     calendar_response: httpx.Response | None = None
     reserve_bodies: list[dict[str, Any]] = field(default_factory=list)
@@ -110,6 +115,8 @@ class Upstreams:
         if rest[1:] == ["dependants"]:
             guarded = [patient.id for patient in self.patients.values() if resource_id in patient.guardian_ids]
             return ok(DependantIds(ids=guarded))
+        if collection == "patients" and resource_id in self.merged:
+            return a_problem(404, "patient_merged", merged_into=str(self.merged[resource_id]))
         resources: dict[str, dict[UUID, Any]] = {
             "doctors": self.doctors,
             "services": {self.service.id: self.service},
@@ -167,6 +174,13 @@ class RunningClinic:
 
     async def get(self, path: str, caller: dict[str, str] = ANNA) -> httpx.Response:
         return await self.service.http.get(path, headers=caller)
+
+    async def merge(self, patient_id: UUID, into: UUID) -> None:
+        """Merge a patient into another one, as patient-service does and announces it."""
+        self.upstreams.merged = {old: into if new == patient_id else new for old, new in self.upstreams.merged.items()} | {patient_id: into}
+        self.upstreams.patients.pop(patient_id, None)
+        self.upstreams.contacts.pop(patient_id, None)
+        await self.service.publish_event(PatientMerged(id=new_id(), occurred_at=NOON, patient_id=patient_id, into=into, version=2))
 
     def take_leave(self, appointment: dict[str, Any], action: str) -> LeaveTaken:
         """Let a leave cancel the reservation at nine, or move it to ten with a colleague; return its event."""

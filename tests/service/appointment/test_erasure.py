@@ -138,3 +138,15 @@ async def test_names_are_removed_although_the_calendar_does_not_answer(clinic: R
     await erase(clinic)
     after = (await clinic.get(f"/appointments/{visit['id']}", DESK)).json()
     assert (after["status"], after["patient"]["full_name"]) == ("cancelled", ERASED_NAME)
+
+
+async def test_texts_are_removed_after_the_years_of_the_setting(tmp_path: Path) -> None:
+    async with a_clinic(tmp_path, keep_texts_years=1) as clinic:
+        visit = await clinic.booked(reason="a rash", intake=INTAKE)
+        clinic.service.clock.advance(timedelta(days=360))
+        await clinic.service.run_until_idle()
+        assert (await clinic.get(f"/appointments/{visit['id']}", DESK)).json()["reason"] == "a rash"
+        clinic.service.clock.advance(timedelta(days=14))
+        await clinic.service.run_until_idle()
+        after = (await clinic.get(f"/appointments/{visit['id']}", DESK)).json()
+        assert (after["reason"], after["intake"], after["patient"]) == (None, None, visit["patient"])

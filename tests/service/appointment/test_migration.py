@@ -37,6 +37,8 @@ def test_a_database_of_the_first_release_is_migrated_and_keeps_its_rows(tmp_path
             ("ix_visit_links_appointment_id",),
             ("sqlite_autoindex_visit_links_1",),
             ("ix_doctors_followed",),
+            ("ix_merged_patients_followed",),
+            ("sqlite_autoindex_merged_patients_1",),
             ("sqlite_autoindex_doctors_1",),
             ("sqlite_autoindex_places_1",),
         ]

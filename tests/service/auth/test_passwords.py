@@ -96,7 +96,13 @@ async def test_a_link_that_is_used_several_times_at_once_works_once(tmp_path: Pa
         await auth.register()
         await request_link(auth)
         link = await auth.mailed_token()
-        responses = await asyncio.gather(*(reset(auth, link, f"the new pass phrase {number}") for number in range(4)))
+
+        async def reset_when_not_busy(password: str) -> httpx.Response:
+            while (response := await reset(auth, link, password)).status_code == 503:
+                pass  # the machine of the tests may be busy, and hashing has a deadline
+            return response
+
+        responses = await asyncio.gather(*(reset_when_not_busy(f"the new pass phrase {number}") for number in range(4)))
         assert sorted(response.status_code for response in responses) == [204, 422, 422, 422], [response.text for response in responses]
 
 

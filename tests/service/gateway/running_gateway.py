@@ -267,11 +267,13 @@ async def _serve(app: FastAPI, listener: type[Listener]) -> AsyncIterator[int]:
         server = await asyncio.get_running_loop().create_server(
             lambda: listener(config=config, server_state=state, app_state={}), "127.0.0.1", 0
         )
-        yield server.sockets[0].getsockname()[1]
-        server.close()
-        for connection in list(state.connections):
-            connection.shutdown()
-        await asyncio.gather(*state.tasks)
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:  # uvloop does not end while a server is open, so that a test that fails would hang
+            server.close()
+            for connection in list(state.connections):
+                connection.shutdown()
+            await asyncio.gather(*state.tasks)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from shared.contracts.identity import Role, Service
-from tests.service.gateway.running_gateway import ReceivedRequest, echo, running_gateway
+from tests.service.gateway.running_gateway import TIMEOUT_SECONDS, ReceivedRequest, echo, running_gateway
 from tests.tokens import bearer
 
 
@@ -123,7 +123,7 @@ async def test_a_request_body_is_streamed_as_it_arrives(chunked: bool) -> None:
         client = await gateway.connect()
         framing = {"transfer-encoding": "chunked"} if chunked else {"content-length": "6"}
         await client.send_request("POST /doctors HTTP/1.1", {"host": "x"} | framing, b"3\r\none\r\n" if chunked else b"one")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await first_part_arrived.wait()
         await client.write(b"3\r\ntwo\r\n0\r\n\r\n" if chunked else b"two")
         response = await client.read_response()

@@ -8,7 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from shared.contracts.identity import Role, Service
-from tests.service.gateway.running_gateway import ClientResponse, FakeInstance, Handler, ReceivedRequest, echo, running_gateway
+from tests.service.gateway.running_gateway import (
+    TIMEOUT_SECONDS,
+    ClientResponse,
+    FakeInstance,
+    Handler,
+    ReceivedRequest,
+    echo,
+    running_gateway,
+)
 from tests.tokens import bearer
 
 MAX_BODY_BYTES = 64 * 1024
@@ -324,7 +332,7 @@ async def test_a_client_that_disconnects_ends_the_request_to_the_service() -> No
         await client.send_request("GET /doctors HTTP/1.1", {"host": "x"})
         await wait_until(lambda: bool(instance.requests))
         client.disconnect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await instance.disconnected.wait()
 
 
@@ -335,7 +343,7 @@ async def test_a_client_that_disconnects_within_its_body_ends_the_request_to_the
         await client.send_request("POST /doctors HTTP/1.1", {"host": "x", "content-length": "10"}, b"abc")
         await wait_until(lambda: bool(instance.requests))
         client.disconnect()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await instance.disconnected.wait()
         assert instance.requests[0].body == b""
 
@@ -364,6 +372,6 @@ async def test_a_service_that_stops_and_starts_again_is_reached_again() -> None:
 
 async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait until another task has made the condition true."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)

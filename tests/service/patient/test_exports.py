@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -58,6 +59,8 @@ class ExportingServices:
             return httpx.Response(200, json={"items": [VISIT], "next": None if cursor else "two"})
         if request.url.path == f"/internal/patients/{SAM}/messages":
             return httpx.Response(200, json={"items": [{"kind": "booked"}], "next": None if cursor else "two"})
+        if request.url.path == "/internal/appointments" and "doctor_id" not in request.url.params:
+            return httpx.Response(200, json={"items": [], "next": None})  # visits of patients who are merged
         return self.visits(request)
 
 
@@ -216,3 +219,21 @@ async def test_an_export_says_that_the_history_is_missing_when_the_patient_is_er
     document = json.loads("".join([piece async for piece in json_pieces(export)]))
 
     assert (document["medical_history"], document["complete"], document["missing"]) == ([], False, ["medical_history"])
+
+
+async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(patients: RunningService, others: ExportingServices) -> None:
+    admin, doctor = bearer(Role.ADMIN), bearer(Role.DOCTOR, DOCTOR)
+    number = {"system": "urn:insurance", "value": "A1"}
+    walk_in = await send(patients, "POST", "/patients", {"full_name": "Sam Li", "identifiers": [number]}, admin)
+    record = a_record(4, patient_id=UUID(walk_in["id"]), doctor_id=DOCTOR)
+    others.visits.add(record)
+    await patients.publish_event(an_event_of(record))
+    await send(patients, "POST", f"/patients/{walk_in['id']}/medical-history", {"kind": "allergy", "title": "Latex"}, doctor)
+    await send(patients, "POST", f"/patients/{walk_in['id']}/merge", {"into": str(SAM)}, admin)
+
+    export = await send(patients, "GET", EXPORT)
+
+    assert [entry["title"] for entry in export["medical_history"]] == ["Latex"]
+    assert str(record.appointment_id) in [visit["appointment_id"] for visit in export["visits"]]
+    assert number in export["profile"]["identifiers"]
+    assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}

@@ -14,7 +14,9 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from patient_svc.repository.tables import BREAK_GLASS, MEDICAL_VERSIONS, PATIENTS, RECORD_KEYS, SEARCH_KEYS
+from patient_svc.domain.guardians import MAX_DEPENDANTS, MAX_GUARDIANS
+from patient_svc.domain.identifiers import MAX_IDENTIFIERS
+from patient_svc.repository.tables import BREAK_GLASS, GUARDIANS, MEDICAL_VERSIONS, PATIENTS, RECORD_KEYS, SEARCH_KEYS
 from shared.contracts.events import AuditRecorded, PatientChanged, PatientMerged
 from shared.contracts.identity import Role
 from shared.kit.sql import Database
@@ -165,7 +167,8 @@ async def test_the_old_id_answers_404_and_only_staff_are_told_who_has_the_data(c
         response = await clinic.service.http.request(method, f"/patients/{old}{path}", json=body, headers=ADMIN | {"If-Match": "*"})
         assert (response.status_code, response.json()["code"]) == (404, "patient_merged"), (method, path)
     lookup = await get(f"/internal/patients/{old}", headers=APPOINTMENT)
-    assert (lookup.status_code, lookup.json()["code"]) == (404, "no_such_patient"), "so that nothing can be booked or held for the old id"
+    assert lookup.status_code == 404, "so that nothing can be booked or held for the old id"
+    assert (lookup.json()["code"], lookup.json()["merged_into"]) == ("patient_merged", str(SAM)), "so that visits can follow"
     assert await get_contacts(clinic.service, old) == []
     (stub,) = await clinic.rows(sa.select(PATIENTS).where(PATIENTS.c.id == UUID(old)))
     assert (stub.full_name, stub.phone, stub.born_on, stub.identifiers) == ("", None, None, [])
@@ -224,14 +227,12 @@ async def test_patients_with_visits_at_the_same_time_are_not_merged(clinic: Merg
 async def test_what_cannot_be_merged_is_refused_with_a_code(clinic: MergeClinic) -> None:
     old, other = await clinic.add_walk_in(), await clinic.add_walk_in(identifiers=[])
     await clinic.service.http.post(f"/patients/{other}/guardians", json={"guardian_id": str(SAM)}, headers=ADMIN)
-    many = await clinic.add_walk_in(identifiers=[{"system": f"urn:{number}", "value": "1"} for number in range(10)])
     for source, target, status, code in (
         (SAM, old, 409, "source_has_account"),
         (old, old, 422, "same_patient"),
         (old, UUID(int=99), 422, "no_such_target"),
         (UUID(int=99), old, 404, "no_such_patient"),
         (other, SAM, 409, "guardian_and_dependant"),
-        (many, old, 409, "too_many_identifiers"),
     ):
         refused = await clinic.merge(source, target)
         assert (refused.status_code, refused.json()["code"]) == (status, code)
@@ -240,8 +241,58 @@ async def test_what_cannot_be_merged_is_refused_with_a_code(clinic: MergeClinic)
     stale = await clinic.merge(old, caller=ADMIN | {"If-Match": '"7"'})
     assert (stale.status_code, stale.json()["code"]) == (412, "stale_version")
     assert (await clinic.merge(old, other)).status_code == 200
-    gone = await clinic.merge(many, old)
+    gone = await clinic.merge(await clinic.add_walk_in(identifiers=[]), old)
     assert (gone.status_code, gone.json()["code"]) == (422, "no_such_target")
+
+
+async def refuse_merge(clinic: MergeClinic, source: str, into: Any, code: str, limit: int) -> None:
+    """Check that a merge and its preview are refused with a limit, and that both patients stay as they are."""
+    refused, preview = await clinic.merge(source, into), await clinic.merge(source, into, query="?dry_run=true")
+    assert (refused.status_code, refused.json()["code"], refused.json()["limit"]) == (409, code, limit)
+    told = preview.json()["refusal"]
+    assert (preview.status_code, told["code"], told["facts"]) == (200, code, {"limit": limit})
+    assert (await clinic.get(f"/patients/{source}"))["full_name"] == "Sam Li"
+    assert await list_events(clinic.service, PatientMerged) == []
+
+
+async def test_together_they_have_at_most_two_guardians_and_the_same_one_counts_once(clinic: MergeClinic) -> None:
+    old, into = await clinic.add_walk_in(), await clinic.add_walk_in(identifiers=[])
+    guardians = [UUID(int=number) for number in range(51, 54)]
+    for guardian in guardians:
+        await create_profile(clinic.service, guardian)
+    for dependant, guardian in ((old, guardians[0]), (old, guardians[1]), (into, guardians[1]), (into, guardians[2])):
+        path, body = f"/patients/{dependant}/guardians", {"guardian_id": str(guardian)}
+        assert (await clinic.service.http.post(path, json=body, headers=ADMIN)).status_code == 201
+    await refuse_merge(clinic, old, into, "too_many_guardians", MAX_GUARDIANS)
+    await clinic.service.http.delete(f"/patients/{into}/guardians/{guardians[2]}", headers=ADMIN)
+    assert (await clinic.merge(old, into)).status_code == 200
+    listed = (await clinic.get(f"/patients/{into}/guardians"))["items"]
+    assert {guardian["id"] for guardian in listed} == {str(guardians[0]), str(guardians[1])}
+
+
+async def test_together_they_have_at_most_twenty_dependants(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    dependants = [await clinic.add_walk_in(identifiers=[]) for _ in range(MAX_DEPENDANTS + 1)]
+    async with Database(clinic.url) as database, database.write() as connection:
+        # Only patients with an account become guardians, and those who had one are guardians still.
+        rows = [{"guardian_id": UUID(old) if number == 0 else SAM, "dependant_id": UUID(id_)} for number, id_ in enumerate(dependants)]
+        await connection.execute(sa.insert(GUARDIANS), rows)
+    await refuse_merge(clinic, old, SAM, "too_many_dependants", MAX_DEPENDANTS)
+    await clinic.service.http.delete(f"/patients/{dependants[1]}/guardians/{SAM}", headers=ADMIN)
+    assert (await clinic.merge(old)).status_code == 200
+    guarded = (await clinic.get("/patients/me/dependants?limit=100", SAMS_TOKEN))["items"]
+    assert {item["id"] for item in guarded} == set(dependants) - {dependants[1]}
+
+
+async def test_together_they_have_at_most_ten_identifiers_and_a_free_one_makes_the_merge_possible(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    many = await clinic.add_walk_in(identifiers=[{"system": f"urn:{number}", "value": "1"} for number in range(MAX_IDENTIFIERS)])
+    await refuse_merge(clinic, old, many, "too_many_identifiers", MAX_IDENTIFIERS)
+    fewer = {"identifiers": [{"system": f"urn:{number}", "value": "1"} for number in range(MAX_IDENTIFIERS - 1)]}
+    changed = await clinic.service.http.patch(f"/patients/{many}", json=fewer, headers=ADMIN | {"If-Match": '"1"'})
+    assert changed.status_code == 200, changed.text
+    assert (await clinic.merge(old, many)).status_code == 200
+    assert len((await clinic.get(f"/patients/{many}"))["identifiers"]) == MAX_IDENTIFIERS
 
 
 async def test_nothing_is_added_to_the_old_profile_while_it_is_merged(clinic: MergeClinic) -> None:

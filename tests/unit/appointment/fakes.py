@@ -13,17 +13,19 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, AppointmentStatus
-from appointment_svc.ports import AppointmentFilter, ChangedDoctor, RowChanged, StoredAppointment, StoredChange
+from appointment_svc.ports import AppointmentFilter, ChangedDoctor, MergedPatient, RowChanged, StoredAppointment, StoredChange
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions
 from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.doctors import DoctorFollower
+from appointment_svc.usecases.erasure import AppointmentErasure
 from appointment_svc.usecases.leaves import LeaveFollower
+from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.contacts import PatientContact
-from shared.contracts.events import AppointmentEvent, LeaveTaken
+from shared.contracts.events import AppointmentEvent, LeaveTaken, PatientErased
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import NotFound, Unavailable
@@ -84,6 +86,8 @@ class InMemoryStore:
     doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
     followed: set[UUID] = field(default_factory=set)
     link_hashes: dict[UUID, set[str]] = field(default_factory=dict)
+    merged: dict[UUID, MergedPatient] = field(default_factory=dict)
+    followed_patients: set[UUID] = field(default_factory=set)
 
     async def insert(self, appointment: Appointment, link_hash: str) -> bool:
         async with self.stop_points.call():
@@ -166,6 +170,31 @@ class InMemoryStore:
         ahead = [saved for saved in self.appointments.values() if saved.doctor_id == doctor_id and saved.status in statuses]
         rest = [saved for saved in ahead if saved.starts_at >= now and (after is None or order_of(saved) > order_of(after))]
         return sorted(rest, key=order_of)[:1]
+
+    async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> list[Appointment]:
+        """Return pages of one appointment."""
+        async with self.stop_points.call():
+            own = [saved for saved in self.appointments.values() if saved.patient_id == patient_id]
+        return sorted([saved for saved in own if after is None or order_of(saved) > order_of(after)], key=order_of)[:1]
+
+    async def save_merged_patient(self, patient_id: UUID, into_id: UUID, now: datetime) -> None:
+        async with self.stop_points.call():
+            self.merged.setdefault(patient_id, MergedPatient(patient_id, into_id, now))
+
+    async def list_merged_patients(self, limit: int, after: UUID | None) -> list[MergedPatient]:
+        to_follow = sorted(self.merged.keys() - self.followed_patients)
+        return [self.merged[patient_id] for patient_id in to_follow if after is None or patient_id > after][:limit]
+
+    async def mark_patient_followed(self, patient_id: UUID) -> None:
+        async with self.stop_points.call():
+            self.followed_patients.add(patient_id)
+
+    async def save_erased(self, appointment: Appointment) -> None:
+        await self.save(appointment)
+        self.link_hashes.pop(appointment.id, None)
+
+    async def list_ended(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[Appointment]:
+        raise NotImplementedError
 
     async def take_place(self, patient_id: UUID, appointment_id: UUID, limit: int, now: datetime) -> bool:
         ahead = [saved for saved in self.appointments.values() if saved.patient.id == patient_id and saved.starts_at >= now]
@@ -297,6 +326,8 @@ class FakeClinic:
         default_factory=lambda: {patient_id: a_patient_contact(id=patient_id) for patient_id in (PATIENT, STRANGER)}
     )
     patient_service_down: bool = False
+    merged_into: dict[UUID, UUID] = field(default_factory=dict)
+    without_answers: list[UUID] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)
@@ -306,6 +337,8 @@ class FakeClinic:
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)
+        erasure = AppointmentErasure(self.store, self.synchronizer, self, self, self.clock)
+        self.merge_follower = MergeFollower(self.store, self.synchronizer, self, erasure, self.clock)
         self.queries = AppointmentQueries(self.store, self)
         self.linked = LinkedVisits(self.store, self.actions, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
 
@@ -327,6 +360,18 @@ class FakeClinic:
         if patient_id not in self.patients:
             raise NotFound
         return self.patients[patient_id]
+
+    async def find_current(self, patient_id: UUID) -> PatientSummary | None:
+        if self.patient_service_down:
+            raise Unavailable
+        return self.patients.get(self.merged_into.get(patient_id, patient_id))
+
+    async def delete_mentioning(self, subject_id: UUID) -> int:
+        self.without_answers.append(subject_id)
+        return 0
+
+    async def send(self, event: PatientErased, removed: Mapping[str, int]) -> None:
+        raise NotImplementedError
 
     async def list_dependant_ids(self, guardian_id: UUID) -> list[UUID]:
         if self.patient_service_down:

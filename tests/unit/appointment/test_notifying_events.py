@@ -42,6 +42,12 @@ def test_an_invisible_amendment_is_not_chosen(changed: str) -> None:
     assert latest_ids(an_event("booked", 2), an_event("amended", 3, changed)) == ["booked-2"]
 
 
+def test_a_change_of_the_patient_is_chosen_beside_the_booking_and_a_visible_amendment() -> None:
+    events = [an_event("booked", 2), an_event("amended", 3, "patient"), an_event("amended", 4, "place"), an_event("amended", 5, "patient")]
+    assert latest_ids(*events) == ["booked-2", "amended-4", "amended-5"]
+    assert latest_ids(an_event("booked", 2), an_event("amended", 3, "place", "patient")) == ["booked-2", "amended-3"]
+
+
 def test_an_undone_check_in_hides_no_booking() -> None:
     assert latest_ids(an_event("booked", 2), an_event("checked_in", 3), an_event("booked", 4, "check_in")) == ["booked-2", "booked-4"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.snapshots import PatientSnapshot
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.usecases.reconcile import BATCH
 from shared.contracts.http import Reservation
@@ -65,6 +66,19 @@ async def test_where_both_sides_agree_nothing_changes(clinic: FakeClinic) -> Non
     before = dict(clinic.store.appointments), dict(clinic.calendar.reservations)
     await clinic.reconciliation.reconcile()
     assert (clinic.store.appointments, clinic.calendar.reservations) == before
+
+
+@pytest.mark.parametrize("status", [AppointmentStatus.BOOKED, AppointmentStatus.CHECKED_IN])
+async def test_a_reservation_that_has_not_followed_a_merge_becomes_the_targets(clinic: FakeClinic, status: AppointmentStatus) -> None:
+    appointment = clinic.add(an_appointment(status))
+    merged = replace(appointment, patient=PatientSnapshot(STRANGER, "Bo Lind"))
+    clinic.store.appointments[appointment.id] = merged
+    await clinic.reconciliation.reconcile()
+    assert clinic.calendar.reservations[appointment.id].patient_id == STRANGER
+    after = clinic.store.appointments[appointment.id]
+    assert (after.version, clinic.topics, clinic.inconsistencies()) == (merged.version, [], [])
+    await clinic.reconciliation.reconcile()
+    assert clinic.store.appointments[appointment.id] == after, "both sides agree"
 
 
 async def test_a_reservation_without_its_appointment_is_released(clinic: FakeClinic) -> None:

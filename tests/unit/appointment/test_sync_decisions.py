@@ -27,7 +27,7 @@ from shared.contracts.http import Reservation
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import ReservationReleased, SlotTaken
 from shared.kit.ids import new_id
-from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, NOON, TEN, a_change, a_doctor_snapshot, an_appointment
+from tests.unit.appointment.builders import COLLEAGUE, DOCTOR, HALF, NINE, NOON, STRANGER, TEN, a_change, a_doctor_snapshot, an_appointment
 
 S, C, A = Situation, AnswerKind, SyncAction
 ELEVEN = TEN + timedelta(hours=1)
@@ -215,6 +215,22 @@ def test_after_a_leave_also_an_older_reservation_is_the_decision_of_the_clinic(c
     assert answer_to_comparison(appointment, older, after_leave=True).kind is C.ELSEWHERE
     released = older.model_copy(update={"live": False})
     assert answer_to_comparison(appointment, released, after_leave=True).kind is C.RELEASED
+
+
+@pytest.mark.parametrize("case", [S.UPCOMING, S.BEGUN])
+def test_a_reservation_of_the_same_time_for_a_former_patient_is_outdated_except_for_a_leave(case: Situation) -> None:
+    appointment = appointment_in(case)
+    for_other = a_reservation(appointment, appointment.slot, LATER_REVISION).model_copy(update={"patient_id": STRANGER})
+    assert answer_to_comparison(appointment, for_other, after_leave=False).kind is C.OUTDATED
+    assert answer_to_comparison(appointment, for_other, after_leave=True).kind is C.SAME
+    moved = for_other.model_copy(update={"starts_at": FOREIGN[0], "doctor_id": FOREIGN[1]})
+    assert answer_to_comparison(appointment, moved, after_leave=False).kind is C.ELSEWHERE, "first the clinic's move is followed"
+
+
+def test_a_reservation_of_a_former_patient_is_released_with_the_appointment_that_has_ended() -> None:
+    appointment = appointment_in(S.ENDED)
+    for_other = a_reservation(appointment, appointment.slot, LATER_REVISION).model_copy(update={"patient_id": STRANGER})
+    assert next_action(appointment, answer_to_comparison(appointment, for_other, after_leave=False)) is A.RELEASE
 
 
 def test_every_later_request_has_a_higher_revision_than_the_reservation() -> None:

@@ -12,7 +12,7 @@ import pytest
 from notify_svc.usecases.contact_cache import MAX_AGE, MAX_AGE_OF_ABSENCE
 from notify_svc.usecases.contacts import CachedContacts
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
-from shared.contracts.events import PatientChanged
+from shared.contracts.events import PatientChanged, PatientMerged
 from shared.contracts.http import AccountContact
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import MovableClock
@@ -129,6 +129,14 @@ async def test_a_changed_person_is_asked_for_again(contacts: CachedContacts, sou
     await contacts.forget_patient(a_changed_patient(MINA))
     found = await contacts.find_patients([MINA, LENA])
     assert (found[MINA].version, found[LENA].version) == (2, 1)
+
+
+async def test_both_patients_of_a_merge_are_asked_for_again(contacts: CachedContacts, source: CountingSource) -> None:
+    await contacts.find_patients([MINA, LENA])
+    source.version = 2
+    await contacts.forget_merged(PatientMerged(id=new_id(), occurred_at=NOON, patient_id=MINA, into=LENA, version=2))
+    found = await contacts.find_patients([MINA, LENA])
+    assert (found[MINA].version, found[LENA].version) == (2, 2)
 
 
 async def test_an_answer_that_was_under_way_when_the_person_changed_is_not_used(contacts: CachedContacts, source: CountingSource) -> None:

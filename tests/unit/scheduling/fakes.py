@@ -27,7 +27,10 @@ Seat = Claim | Hold
 
 @dataclass
 class InMemoryCalendar:
-    """Store, reader and transaction in one. `concurrent_claims` are written by another transaction before the next write of this one."""
+    """Store, reader and transaction in one. `concurrent_claims` are written by another transaction before the next write of this one.
+
+    `merged` are the claims whose patient may have others at the same time, because two patients were merged.
+    """
 
     known: dict[UUID, Any] = field(default_factory=dict)
     claims: dict[UUID, Claim] = field(default_factory=dict)
@@ -39,6 +42,7 @@ class InMemoryCalendar:
     events: list[Event] = field(default_factory=list)
     concurrent_claims: list[Claim] = field(default_factory=list)
     all_rules_saved: bool = False
+    merged: set[UUID] = field(default_factory=set)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[InMemoryCalendar]:
@@ -150,7 +154,17 @@ class InMemoryCalendar:
         if self.concurrent_claims or self.claims.get(claim.id) != previous:
             raise LostRace
         self.claims[claim.id] = claim
+        if previous is not None and claim.slot != previous.slot:
+            self.merged = self.merged | {claim.id} if claim.has_other_patient(previous) else self.merged - {claim.id}
         self._require_no_overlap(capacity)
+
+    async def has_overlap(self, claim: Claim) -> bool:
+        patients = [
+            other.slot.patient_id
+            for other in self.claims.values()
+            if other.live and other.slot and claim.slot and do_overlap(other.slot.visit, claim.slot.visit)
+        ]
+        return claim.slot is not None and patients.count(claim.slot.patient_id) > 1
 
     async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
         self.holds = {key: other for key, other in self.holds.items() if other.live or other.owner_id != hold.owner_id}
@@ -165,9 +179,15 @@ class InMemoryCalendar:
             *(hold for hold in self.holds.values() if hold.live),
             *sessions,
         ]
-        taken = Counter((resource_id, grain) for claim in claims for resource_id, span in ordinary_spans(claim) for grain in span)
+        taken = Counter((resource_id, grain) for claim in claims for resource_id, span in self._ordinary_spans(claim) for grain in span)
         if any(count > 1 for count in taken.values()) or any(len(seats) > max(capacity, 1) for seats in sessions.values()):
             raise LostRace
+
+    def _ordinary_spans(self, claim: Claim | Hold | GroupSession) -> list[ResourceSpan]:
+        if not isinstance(claim, Claim) or claim.slot is None:
+            return claim.resource_spans
+        spans = [] if claim.may_overlap else claim.resource_spans
+        return [item for item in spans if claim.id not in self.merged or item.resource_id != claim.slot.patient_id]
 
     async def extend_hold(self, hold: Hold) -> None:
         self.holds[hold.id] = hold
@@ -258,10 +278,6 @@ def counts_for(viewer: Viewer, hold: Hold) -> bool:
 
 def do_overlap(first: Span, second: Span) -> bool:
     return first.start < second.stop and second.start < first.stop
-
-
-def ordinary_spans(claim: Claim | Hold | GroupSession) -> list[ResourceSpan]:
-    return [] if isinstance(claim, Claim) and claim.may_overlap else claim.resource_spans
 
 
 class NoPatients:

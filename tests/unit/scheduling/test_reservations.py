@@ -70,6 +70,24 @@ async def test_a_new_request_for_the_time_that_is_reserved_is_not_evaluated_agai
     assert (await reservations_over(store).reserve(FIRST, a_reservation_request(revision=2))).revision == 2
 
 
+async def test_a_visit_that_is_restored_after_a_merge_is_decided_as_every_booking(store: InMemoryCalendar) -> None:
+    await reservations_over(store).reserve(FIRST, a_reservation_request())
+    await reservations_over(store).release(FIRST, 1)
+    store.concurrent_claims.append(a_claim(SECOND, patient_id=OTHER, doctor_id=COLLEAGUE))
+    with pytest.raises(PatientBusy):
+        await reservations_over(store).reserve(FIRST, a_reservation_request(revision=2, patient_id=OTHER))
+    released, restored = a_claim(FIRST).release(1), a_claim(FIRST, revision=2, patient_id=OTHER)
+    assert not restored.has_other_patient(released), "so that the grains are those of an ordinary claim"
+    assert restored.has_other_patient(a_claim(FIRST))
+
+
+async def test_a_visit_of_a_merged_patient_keeps_its_time_although_the_target_has_another_visit(store: InMemoryCalendar) -> None:
+    await reservations_over(store).reserve(FIRST, a_reservation_request())
+    await reservations_over(store).reserve(SECOND, a_reservation_request(patient_id=OTHER, doctor_id=COLLEAGUE))
+    granted = await reservations_over(store).reserve(FIRST, a_reservation_request(revision=2, patient_id=OTHER))
+    assert (granted.patient_id, granted.revision, granted.starts_at) == (OTHER, 2, NINE)
+
+
 async def test_a_released_time_can_be_booked_again(store: InMemoryCalendar) -> None:
     await reservations_over(store).reserve(FIRST, a_reservation_request())
     await reservations_over(store).release(FIRST, 1)
