@@ -209,6 +209,18 @@ async def test_other_roles_and_formats_are_refused(patients: RunningService) -> 
     assert (await patients.http.get(f"{EXPORT}?format=xml", headers=SAMS_TOKEN)).status_code == 422
 
 
+async def test_an_export_says_that_the_history_is_missing_when_the_patient_is_erased_meanwhile(
+    patients: RunningService, sql_url: str
+) -> None:
+    await add_entries(patients)
+    export = await patients.app.state.use_cases[PatientExports].open(Caller(SAM, Role.PATIENT))
+    await change_database(sql_url, *deletions(SAM).values())
+
+    document = json.loads("".join([piece async for piece in json_pieces(export)]))
+
+    assert (document["medical_history"], document["complete"], document["missing"]) == ([], False, ["medical_history"])
+
+
 async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(patients: RunningService, others: ExportingServices) -> None:
     admin, doctor = bearer(Role.ADMIN), bearer(Role.DOCTOR, DOCTOR)
     number = {"system": "urn:insurance", "value": "A1"}
@@ -225,15 +237,3 @@ async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(pat
     assert str(record.appointment_id) in [visit["appointment_id"] for visit in export["visits"]]
     assert number in export["profile"]["identifiers"]
     assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}
-
-
-async def test_an_export_says_that_the_history_is_missing_when_the_patient_is_erased_meanwhile(
-    patients: RunningService, sql_url: str
-) -> None:
-    await add_entries(patients)
-    export = await patients.app.state.use_cases[PatientExports].open(Caller(SAM, Role.PATIENT))
-    await change_database(sql_url, *deletions(SAM).values())
-
-    document = json.loads("".join([piece async for piece in json_pieces(export)]))
-
-    assert (document["medical_history"], document["complete"], document["missing"]) == ([], False, ["medical_history"])
