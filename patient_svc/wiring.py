@@ -69,7 +69,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         access_log = AccessLog(store, access, HttpDoctorNameClient(runtime.client(Service.DOCTOR)))
         runtime.provide(access_log)
         runtime.provide(Guardianships(store, access, runtime.clock))
-        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), runtime.clock))
+        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), access, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)

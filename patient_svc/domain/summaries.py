@@ -14,7 +14,8 @@ class MedicalSummary:
     """What matters of a medical history now, each list with the latest entries first; retracted entries are left out.
 
     Allergies that are resolved stay, because the reaction may come back. The other lists have active conditions and medications, and the
-    latest procedures and notes. `complete` is False when there are more active conditions or medications than are listed; all allergies are.
+    latest procedures and notes. All allergies are listed. `complete` is False when there are more active
+    conditions or medications than are listed.
     """
 
     patient_id: UUID

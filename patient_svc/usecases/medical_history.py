@@ -27,7 +27,6 @@ from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
-
 PAGE_SIZE = 200
 
 

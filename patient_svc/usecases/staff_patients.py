@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
 from patient_svc.domain.duplicates import MAX_CANDIDATES, PossibleDuplicate, duplicate_terms, possible_duplicates
+from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import require_current
 from patient_svc.domain.patients import ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
@@ -39,14 +41,17 @@ class StaffPatients:
     now: Clock
     clinic: ClinicDefaults
 
-    @retry_on_abort
     async def create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
         """Create a patient without an account, or return the one that has this id already.
 
-        Raises BornLater, IdentifierTaken, or
-        PatientWasMerged when it was merged into another one since.
+        Raises BornLater, IdentifierTaken, or PatientWasMerged when it was merged into another one since.
         """
         patient.check_born_on(self.now(), self.clinic)
+        async with self._record_refused_change(caller, patient.id):
+            return await self._create_walk_in(patient, caller)
+
+    @retry_on_abort
+    async def _create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
         async with self.store.begin() as tx:
             existing = await tx.find_patient(patient.id)
             if existing is None:
@@ -67,7 +72,8 @@ class StaffPatients:
         except ContactFieldsOnly:
             await self.access.record_refusal(caller, patient_id, AccessAction.PROFILE_CHANGED)
             raise
-        return await self._update(patient_id, changes, expected_version, caller)
+        async with self._record_refused_change(caller, patient_id):
+            return await self._update(patient_id, changes, expected_version, caller)
 
     @retry_on_abort
     async def _update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
@@ -79,6 +85,24 @@ class StaffPatients:
             is_changed = updated != patient
             await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)
         return updated.in_clinic(self.clinic).view_for(caller, False)
+
+    @asynccontextmanager
+    async def _record_refused_change(self, caller: Caller, patient_id: UUID) -> AsyncIterator[None]:
+        """Run a change, and record a refusal that tells the caller something of a patient.
+
+        IdentifierTaken says whose identifier it is: that is a read of the other patient.
+        """
+        try:
+            async with self.access.record_attempt_on_merged(caller, patient_id, AccessAction.PROFILE_CHANGED):
+                yield
+        except IdentifierTaken as refusal:
+            await self._record_shown(caller, UUID(refusal.facts["patient_id"]))
+            raise
+
+    @retry_on_abort
+    async def _record_shown(self, caller: Caller, patient_id: UUID) -> None:
+        async with self.store.begin() as tx:
+            await self._record(tx, caller, patient_id, AccessAction.PROFILE_READ)
 
     async def _list_duplicates(self, tx: PatientTransaction, patient: Patient, caller: Caller) -> list[PossibleDuplicate]:
         """Return the patients who may be the same person, as far as the caller may see them, and record that they are shown."""
