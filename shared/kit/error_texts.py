@@ -7,8 +7,6 @@ import textwrap
 import traceback
 from collections.abc import Iterator
 
-from sqlalchemy.exc import StatementError
-
 KEPT_TYPES = (OSError, RuntimeError, AttributeError, NameError, ImportError, TypeError, ArithmeticError, MemoryError, sqlite3.Error)
 """Types whose text has names of the program, of files, tables and columns, but no values."""
 KEPT_MODULES = frozenset({"shared", "careslot", "httpx", "httpcore", "aiormq", "aio_pika", "redis", "sqlalchemy", "uvicorn"})
@@ -25,10 +23,10 @@ def describe_error(error: BaseException) -> str:
     returned. Of an error that SQLAlchemy wraps, the statement is returned, without its parameters.
     """
     name = type(error).__qualname__
-    if isinstance(error, StatementError):
+    if _package(error) == "sqlalchemy" and hasattr(error, "orig"):
         original = f": {describe_error(error.orig)}" if error.orig is not None else ""
-        return f"{name}{original} [SQL: {error.statement}]"
-    if isinstance(error, KEPT_TYPES) or _is_kept(type(error)):
+        return f"{name}{original} [SQL: {getattr(error, 'statement', None)}]"
+    if isinstance(error, KEPT_TYPES) or _package(error) in KEPT_MODULES or _package(error).endswith("_svc"):
         text = str(error)[:MAX_TEXT_LENGTH]
         return f"{name}: {text}" if text else name
     number = _number(error)
@@ -63,13 +61,13 @@ def _last_lines(error: BaseException) -> str:
     return f"{type(error).__qualname__} of {len(error.exceptions)}\n{members}"
 
 
-def _is_kept(error_type: type[BaseException]) -> bool:
-    package = error_type.__module__.partition(".")[0]
-    return package in KEPT_MODULES or package.endswith("_svc")
+def _package(error: BaseException) -> str:
+    """Return the top-level package of an error's type. Libraries are not imported here, because use cases import the log."""
+    return type(error).__module__.partition(".")[0]
 
 
 def _number(error: BaseException) -> int | None:
     """Return the number that a database gave an error: pymysql has it as the first argument, pymongo as `code`."""
     numbers = (getattr(error, "code", None), error.args[0] if error.args else None)
-    is_driver = type(error).__module__.partition(".")[0] in {"pymysql", "pymongo", "aiomysql"}
+    is_driver = _package(error) in {"pymysql", "pymongo", "aiomysql"}
     return next((number for number in numbers if isinstance(number, int)), None) if is_driver else None
