@@ -13,21 +13,13 @@ from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier
 from patient_svc.domain.patients import Patient
 from shared.contracts.events import PatientMerged
 from shared.contracts.identity import STAFF, Caller, Role
-from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, facts
+from shared.contracts.refusals import Conflict, Invalid, Refusal, facts
 from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.relayed_refusals import PatientWasMerged as PatientWasMerged
 
 FILLED_FIELDS = ("phone", "email", "born_on", "sex", "address", "emergency_contact", "preferred_contact", "time_zone", "locale")
 """The fields of a profile that are filled from the merged one where they are empty. Consent and preferences are never taken over."""
 EXAMPLE_ID, OTHER_EXAMPLE_ID = "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "01a206b9-ffc9-726c-b520-6c5fbdafecf4"
-
-
-class PatientWasMerged(NotFound):
-    """Raised for staff who ask for a patient who was merged into another one. The fact `merged_into` is the other one."""
-
-    code = "patient_merged"
-    detail = "This patient was merged into another one."
-    remedy = "Use the patient that `merged_into` names."
-    example_facts = facts(merged_into=EXAMPLE_ID)
 
 
 class NoSuchMergeTarget(Invalid):
