@@ -134,9 +134,11 @@ class PatientQuery:
             names = _word_terms(KeyKind.NAME, words if has_last else words[:-1], range_of_last if has_last else KeyRange.equal)
             return ((*phone_terms, *day_terms, *names),)
         if len(words) > 1:
-            *earlier, before, last = words
-            pair = tuple(range_of_last(KeyKind.NAMES, f"{form} {end}") for form in before for end in last)
-            paired = (pair, *_word_terms(KeyKind.NAME, earlier, KeyRange.equal))
+            *earlier, last = words
+            longest = max(earlier, key=lambda forms: len(forms[0]))  # fewer people have it than have a short word such as "da" or "von"
+            pair = tuple(range_of_last(KeyKind.NAMES, f"{form} {end}") for form in longest for end in last)
+            others = [forms for forms in earlier if forms is not longest]
+            paired = (pair, *_word_terms(KeyKind.NAME, others, KeyRange.equal))
             return paired, tuple(_word_terms(KeyKind.LONG_NAME, words, range_of_last))
         return tuple((term,) for term in _word_terms(KeyKind.NAME, words, range_of_last))
 

@@ -12,7 +12,7 @@ from patient_svc.domain.identifiers import Identifier
 from patient_svc.domain.patients import Patient
 from patient_svc.domain.search import MAX_SEARCH_WORDS, BadSearch, MatchRank, PatientMatch, PatientQuery, SearchResult
 from patient_svc.domain.search_keys import SearchKey, search_keys
-from patient_svc.domain.search_ranges import MAX_KEY_LENGTH, KeyKind, KeyTerm
+from patient_svc.domain.search_ranges import MAX_KEY_LENGTH, KeyKind, KeyRange, KeyTerm
 from tests.running import NOON
 
 LONG_NAME = "Maria do Carmo dos Santos Oliveira Silva"
@@ -222,6 +222,11 @@ TOO_MANY = (" ".join(f"w{number}" for number in range(MAX_SEARCH_WORDS + 1)), ",
 def test_a_text_without_words_or_with_too_many_is_refused(text: str) -> None:
     with pytest.raises(BadSearch):
         PatientQuery.parse(text)
+
+
+@pytest.mark.parametrize("text", ["joaquim da silva", "da joaquim silva"])
+def test_the_first_term_of_a_search_is_the_pair_that_the_fewest_patients_have(text: str) -> None:
+    assert PatientQuery.parse(text).exact_lookups[0][0] == (KeyRange.equal(KeyKind.NAMES, "joaquim silva"),)
 
 
 def test_the_keys_of_a_patient_are_bounded() -> None:
