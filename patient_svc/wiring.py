@@ -72,8 +72,9 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), access, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
-        search = PatientSearch(store, HttpAccountDirectory(runtime.client(Service.AUTH)), runtime.clock, clinic)
-        runtime.provide(search, StaffPatients(store, access, runtime.clock, clinic))
+        accounts = HttpAccountDirectory(runtime.client(Service.AUTH))
+        search = PatientSearch(store, accounts, runtime.clock, clinic)
+        runtime.provide(search, StaffPatients(store, access, accounts, runtime.clock, clinic))
 
         directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
         runtime.provide(BookingHistory(access, directory))
