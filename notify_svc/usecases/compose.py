@@ -100,7 +100,10 @@ class MailComposer:
         if message.recipient_id not in patient.guardian_ids:
             raise NoAddress("no_longer_guardian")
         guardian = (await self.contacts.find_patients({message.recipient_id})).get(message.recipient_id)
-        return self._recipient_from(account, guardian)
+        recipient = self._recipient_from(account, guardian)
+        if guardian is not None and not guardian.active:
+            raise NoAddress("no_longer_guardian")
+        return recipient
 
     def _patient_as_recipient(self, patient: PatientContact, account: AccountContact | None) -> Recipient:
         """Return the patient with the address of the account, or else with the address that the clinic knows.

@@ -117,6 +117,15 @@ async def test_a_guardian_whose_guardianship_has_ended_gets_no_mail_that_waits(
     assert (MOTHER, MessageStatus.SKIPPED, "no_longer_guardian") in await statuses(tmp_path)
 
 
+async def test_a_guardian_who_has_another_role_now_gets_no_mail_as_guardian(
+    notify: RunningService, mailbox: MemoryMailbox, dependant: FakeContactServices, tmp_path: Path
+) -> None:
+    dependant.profiles[MOTHER] = {"active": False}
+    await notify.publish_event(an_event())
+    assert {email for email, _ in mailbox.count_mails()} == {"ada@example.com", "paul@example.com"}
+    assert (MOTHER, MessageStatus.SKIPPED, "no_longer_guardian") in await statuses(tmp_path)
+
+
 async def test_a_patient_without_account_gets_the_mail_at_the_address_that_the_clinic_knows(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
