@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from notify_svc.domain.messages import POSSIBLY_DELIVERED, SENT_TO_GUARDIANS, Message, MessageStatus
+from notify_svc.domain.messages import NOT_A_RECIPIENT, POSSIBLY_DELIVERED, SENT_TO_GUARDIANS, Message, MessageStatus
 from notify_svc.domain.reminders import Reminder, ReminderStatus
 from notify_svc.domain.visits import Visit
 from shared.contracts.derived_ids import derive_id
 
-LOST_PROBLEMS = frozenset({"no_address", "not_a_recipient"})
+LOST_PROBLEMS = frozenset({"no_address", NOT_A_RECIPIENT})
 """The problems of messages that are not sent because patient-service does not know the patient any more."""
 CLOCK_DIFFERENCE = timedelta(minutes=1)
 """The clocks of two services differ by less."""

@@ -28,7 +28,9 @@ MAX_LOGGED_ATTEMPTS = 100
 TOO_LATE = "too_late"
 """The problem of a message that was not sent because what it is about has begun."""
 SENT_TO_GUARDIANS = "sent_to_guardians"
-"""The problem of a message to a dependant, whose guardians were sent one each."""
+"""The problem of a message to a dependant without an account, whose guardians were sent one each."""
+NOT_A_RECIPIENT = "not_a_recipient"
+"""The problem of a reminder that was not sent because others are reminded of the patient's visits now."""
 NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
 ERASED = "erased"
@@ -151,6 +153,15 @@ class Message:
     def visible_changes(self) -> frozenset[str]:
         """What the patient sees changed in an amended appointment: `place`, `doctor_name`, or both."""
         return visible_changes(self.facts.get("changed", ()), self.mode)
+
+    @property
+    def is_copied_to_guardians(self) -> bool:
+        """Whether guardians of the recipient get the message, too: it is to the patient whom it is about, and no repetition of another one.
+
+        Reminders are planned for each person alone.
+        """
+        is_to_patient = self.audience is Audience.PATIENT and self.facts.get("patient_id") == str(self.recipient_id)
+        return is_to_patient and self.kind is not MessageKind.REMINDER and self.resent_from is None
 
     def is_related_to(self, other: Self) -> bool:
         """Return whether another message goes to the same recipient and is about the same subject."""

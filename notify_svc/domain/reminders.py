@@ -127,13 +127,6 @@ class ReminderDefaults:
         return PersonalClock(time_zone, contact.quiet_hours)
 
 
-def recipient_ids(patient: PatientContact) -> list[UUID]:
-    """Return who is reminded of a patient's visits: the guardians of a dependant, else the patient; an empty list for a closed profile."""
-    if not patient.active:
-        return []
-    return patient.guardian_ids or [patient.id]
-
-
 def planned_reminders(visit: Visit, recipients: Iterable[ReminderRecipient], existing: Sequence[Reminder]) -> Iterator[Reminder]:
     """Yield the reminders of a booked visit that wait to be sent.
 

@@ -51,6 +51,9 @@ class VisitTransaction(Protocol):
     async def remove_planned_reminders(self, appointment_ids: Collection[UUID]) -> None:
         """Remove the reminders of visits that are neither queued nor skipped."""
 
+    async def plan_visit_again(self, appointment_id: UUID, due_at: datetime, now: datetime) -> None:
+        """Have the reminders of a booked visit ahead planned again at `due_at`, when the contacts of all instances are up to date."""
+
 
 class ReminderTransaction(Protocol):
     """The part of a transaction that plans and queues reminders and digests."""

@@ -118,6 +118,11 @@ class PlanningWriter:
         is_ahead = is_concerned & IS_BOOKED & (VISITS.c.starts_at > now)
         await self.connection.execute(update(VISITS).where(is_ahead).ordered_values(*in_order))
 
+    async def plan_visit_again(self, appointment_id: UUID, due_at: datetime, now: datetime) -> None:
+        is_ahead = (VISITS.c.appointment_id == appointment_id) & IS_BOOKED & (VISITS.c.starts_at > now)
+        values = {"planning_due_at": due_at, "revision": VISITS.c.revision + 1}
+        await self.connection.execute(update(VISITS).where(is_ahead).values(values))
+
     async def advance_postponed_reminders(self, recipient_id: UUID, due_at: datetime) -> None:
         is_queued = (MESSAGES.c.status == MessageStatus.QUEUED) & (MESSAGES.c.kind == MessageKind.REMINDER)
         is_waiting = is_queued & (MESSAGES.c.problem == QUIET_HOURS) & (MESSAGES.c.due_at > due_at)

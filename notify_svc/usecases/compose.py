@@ -10,6 +10,7 @@ from uuid import UUID
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
 from notify_svc.domain.messages import SENT_TO_GUARDIANS, Message
 from notify_svc.domain.notifications import KINDS_ABOUT_RECORDS, KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.recipients import recipient_ids
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
 from notify_svc.usecases.visit_links import VisitLinks
@@ -29,11 +30,10 @@ class NoAddress(Undeliverable):
 
 
 class IsForGuardians(Exception):
-    """The recipient is a dependant without an account: the accounts `guardian_ids` get a message each instead."""
+    """The recipient is a dependant without an account: only the guardians get a message each."""
 
-    def __init__(self, guardian_ids: Sequence[UUID]) -> None:
+    def __init__(self) -> None:
         super().__init__(SENT_TO_GUARDIANS)
-        self.guardian_ids = guardian_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,13 @@ class MailComposer:
             content = await self._compose_about_appointment(message)
         unsubscribe_link = self.unsubscribe_links.link_in(message)
         return replace(content, unsubscribe_link=unsubscribe_link) if unsubscribe_link else content
+
+    async def find_guardians(self, message: Message) -> Sequence[UUID]:
+        """Return the guardians of the patient who is the recipient: they get a message each, also where the patient gets one."""
+        if not message.is_copied_to_guardians:
+            return ()
+        patient = (await self.contacts.find_patients({message.recipient_id})).get(message.recipient_id)
+        return patient.guardian_ids if patient is not None else ()
 
     async def _compose_about_appointment(self, message: Message) -> MailContent:
         patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
@@ -100,15 +107,18 @@ class MailComposer:
         if message.recipient_id not in patient.guardian_ids:
             raise NoAddress("no_longer_guardian")
         guardian = (await self.contacts.find_patients({message.recipient_id})).get(message.recipient_id)
-        return self._recipient_from(account, guardian)
+        recipient = self._recipient_from(account, guardian)
+        if guardian is not None and not guardian.active:
+            raise NoAddress("no_longer_guardian")
+        return recipient
 
     def _patient_as_recipient(self, patient: PatientContact, account: AccountContact | None) -> Recipient:
         """Return the patient with the address of the account, or else with the address that the clinic knows.
 
-        A dependant has no account; the message is for the guardians.
+        Raises IsForGuardians for a dependant to whom no mails are sent.
         """
-        if account is None and patient.guardian_ids:
-            raise IsForGuardians(patient.guardian_ids)
+        if patient.guardian_ids and patient.id not in recipient_ids(patient):
+            raise IsForGuardians
         if account is None and patient.email:
             return Recipient(patient.full_name, patient.email, patient.locale or self.clinic_locale, self._zone(patient.time_zone))
         return self._recipient_from(account, patient)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.ports import (
@@ -76,6 +77,10 @@ class MailDelivery:
             raise
         except Exception as error:
             raise NotRendered(type(error).__name__) from error
+
+    async def find_guardians(self, message: Message) -> Sequence[UUID]:
+        """Return the guardians to whom the message is sent as well, or instead. Raises the refusal of another service."""
+        return await self.composer.find_guardians(message)
 
     def result_of(self, error: Exception, message: Message) -> Message:
         """Return the message after its delivery, or the making of its mail, raised `error`."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from notify_svc.domain.reminders import Reminder, ReminderDefaults, planned_reminders, recipient_ids
+from notify_svc.domain.recipients import recipient_ids, reminded_ids
+from notify_svc.domain.reminders import Reminder, ReminderDefaults, planned_reminders
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import Aspect, Contacts, ReminderStore, ReminderTransaction, VisitPlan
 from notify_svc.usecases.contact_cache import MAX_AGE
@@ -34,9 +35,15 @@ class PlanningContacts:
     outdated: frozenset[UUID]
 
     def recipient_ids(self, visit: Visit) -> list[UUID]:
-        """Return who is reminded of a visit."""
+        """Return to whom mails about a visit are sent."""
         patient = self.people.get(visit.patient_id)
         return recipient_ids(patient) if patient is not None else []
+
+    def reminded_people(self, visit: Visit) -> list[PatientContact]:
+        """Return who is reminded of a visit."""
+        patient = self.people.get(visit.patient_id)
+        people = [self.people.get(person_id) for person_id in reminded_ids(patient)] if patient is not None else []
+        return [person for person in people if person is not None and person.active]
 
     def is_up_to_date(self, visit: Visit) -> bool:
         """Return whether no event has announced a newer version of the people and the service type of a visit."""
@@ -145,7 +152,8 @@ class ReminderPlanner:
         recipients = contacts.recipient_ids(visit)
         if visit.starts_at <= self.now():
             return VisitPlan(visit, recipients, [])
-        reminded = [person for person_id in recipients if (person := contacts.people.get(person_id)) is not None and person.active]
         service = contacts.services.get(visit.service_id)
-        planned = planned_reminders(visit, [self.defaults.recipient(person, service) for person in reminded], existing)
+        planned = planned_reminders(
+            visit, [self.defaults.recipient(person, service) for person in contacts.reminded_people(visit)], existing
+        )
         return VisitPlan(visit, recipients, list(planned))

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from notify_svc.domain.digests import DigestDay
-from notify_svc.domain.messages import QUIET_HOURS, Message
+from notify_svc.domain.messages import NOT_A_RECIPIENT, QUIET_HOURS, Message
 from notify_svc.domain.notifications import MessageKind
-from notify_svc.domain.reminders import ReminderDefaults, recipient_ids, reminder_facts
+from notify_svc.domain.recipients import recipient_ids
+from notify_svc.domain.reminders import ReminderDefaults, reminder_facts
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import Contacts, ReminderStore
 from shared.kit.clock import Clock
@@ -59,8 +60,10 @@ class MessageCheck:
         """Raise Outdated or Postponed unless the recipient is to be reminded now."""
         people = await self.contacts.find_patients({visit.patient_id, message.recipient_id})
         patient, recipient = people.get(visit.patient_id), people.get(message.recipient_id)
-        if patient is None or recipient is None or recipient.id not in recipient_ids(patient):
-            raise Outdated("not_a_recipient")
+        if patient is None or recipient is None or not recipient.active or recipient.id not in recipient_ids(patient):
+            raise Outdated(NOT_A_RECIPIENT)
+        if not patient.reminders_consent:
+            raise Outdated("not_wanted")
         service = (await self.contacts.find_services({visit.service_id})).get(visit.service_id)
         if message.facts["offset_minutes"] not in self.defaults.recipient(recipient, service).offsets:
             raise Outdated("not_wanted")

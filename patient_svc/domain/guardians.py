@@ -33,18 +33,18 @@ class TooManyGuardians(Conflict):
 
 
 class HasAccount(Conflict):
-    """Raised when a patient with an account would become a dependant."""
+    """Raised when a patient with an account, who is not known to be a minor, would become a dependant."""
 
     code = "has_account"
     detail = "This patient has an account, and acts for themselves."
-    remedy = "Choose a patient without an account: only they can be the dependant of somebody."
+    remedy = "Choose a patient without an account, or a minor: only they can be the dependant of somebody."
 
 
 class NoSuchGuardian(Invalid):
-    """Raised when the person who would become a guardian is not a patient with an active account."""
+    """Raised when the person who would become a guardian is not a patient with an active account, or is the dependant."""
 
     code = "no_such_guardian"
-    detail = "A guardian must be a patient with an active account."
+    detail = "A guardian must be another patient with an active account."
     remedy = "Send the id of a patient who can sign in; a person without an account registers first."
     example_pointers = ("/guardian_id",)
 

@@ -215,9 +215,10 @@ class Patient:
         """Return the patient with preferences by which no reminders are sent, or self if there are none already."""
         return self.with_preferences(replace(self.preferences, reminder_offsets_minutes=()), {}, None, now)
 
-    def require_no_account(self) -> Self:
-        """Return self. Raises HasAccount for a patient with an account, who acts for themselves."""
-        if self.has_account:
+    def require_guardians_allowed(self, adults_born_until: date) -> Self:
+        """Return self. Raises HasAccount for a patient with an account, unless the patient is a minor: born after `adults_born_until`."""
+        is_minor = self.born_on is not None and self.born_on > adults_born_until
+        if self.has_account and not is_minor:
             raise HasAccount
         return self
 
@@ -249,6 +250,7 @@ class Patient:
         """
         if caller.role is Role.RECEPTION:
             return replace(self, born_on=None, sex=None)
-        if caller.is_admin or caller.id == self.id or (caller.role is Role.DOCTOR and is_treating):
+        is_self = caller.role is Role.PATIENT and caller.id == self.id
+        if caller.is_admin or is_self or (caller.role is Role.DOCTOR and is_treating):
             return self
         raise NoSuchPatient

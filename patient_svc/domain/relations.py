@@ -97,6 +97,8 @@ class AccessPolicy:
 class Relations:
     """What connects a caller with a patient at one moment.
 
+    Being the patient, or a guardian, counts only for callers with the role patient: a patient who has become staff has the rights
+    of the new role.
     `is_known`: the patient exists. `is_treating`: the caller is a doctor with an appointment that is ahead, or that ended within the time
     for which a treatment counts. `has_treated`: with an appointment of any time that was not cancelled, declined, refused or expired.
     `has_account`: the patient can sign in. `break_glass_until` (UTC) is when the caller's latest access by break-glass ends, or ended.
@@ -149,10 +151,10 @@ class Relations:
         return replace(self, is_treating=True, has_treated=True)
 
     def _existing(self, action: AccessAction, now: datetime, adults_born_until: date) -> Iterator[Relation]:
-        is_about_health = action in HEALTH_ACTIONS
-        if self.is_self:
+        is_patient, is_about_health = self.role is Role.PATIENT, action in HEALTH_ACTIONS
+        if is_patient and self.is_self:
             yield Relation.SELF
-        if self.is_guardian and (self.is_minor(adults_born_until) or not (is_about_health or self.has_account)):
+        if is_patient and self.is_guardian and (self.is_minor(adults_born_until) or not (is_about_health or self.has_account)):
             yield Relation.GUARDIAN
         if self.role is Role.DOCTOR and (self.is_treating or (action is AccessAction.PROFILE_READ and self.has_treated)):
             yield Relation.TREATING_DOCTOR

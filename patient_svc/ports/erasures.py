@@ -20,6 +20,8 @@ class ErasureTransaction(PatientTransaction, Protocol):
     async def list_sole_dependants(self, guardian_id: UUID, *, adults_born_until: date) -> Sequence[UUID]:
         """Return the dependants whose only guardianship in force is that of the guardian, by id. All dependants of the guardian are locked.
 
+        Other guardians count while their account is active and that of a patient.
+
         Lock the guardian before, so that no dependant can be added meanwhile.
         """
 

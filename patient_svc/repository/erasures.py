@@ -46,7 +46,9 @@ class ErasureWrites(SqlTransaction):
         locked = select(PATIENTS.c.id, is_in_force(adults_born_until)).where(PATIENTS.c.id.in_(ids)).order_by(PATIENTS.c.id)
         rows = (await self.connection.execute(locked.with_for_update())).all() if ids else []
         in_force = [dependant_id for dependant_id, is_acting in rows if is_acting]
-        others = select(GUARDIANS.c.dependant_id).where(GUARDIANS.c.dependant_id.in_(in_force), GUARDIANS.c.guardian_id != guardian_id)
+        is_other = GUARDIANS.c.dependant_id.in_(in_force) & (GUARDIANS.c.guardian_id != guardian_id)
+        is_acting_guardian = (PATIENTS.c.id == GUARDIANS.c.guardian_id) & PATIENTS.c.active
+        others = select(GUARDIANS.c.dependant_id).join(PATIENTS, is_acting_guardian).where(is_other)
         with_others = set(await self.connection.scalars(others)) if in_force else set()
         return [dependant_id for dependant_id in in_force if dependant_id not in with_others]
 

@@ -33,7 +33,7 @@ UseGuardianships = Annotated[Guardianships, use_case(Guardianships)]
 async def add_guardian(
     patient_id: UUID, body: AddGuardian, caller: ProfileEditor, guardianships: UseGuardianships, response: Response
 ) -> Guardian:
-    """Makes a patient without an account a dependant of a patient with one, who then books for them and gets the mails.
+    """Makes a patient without an account, or a minor, a dependant of a patient with one, who then books for them and gets the mails.
 
     A patient has two guardians at most. Repeating the request replaces the relationship.
     """

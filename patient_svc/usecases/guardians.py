@@ -32,15 +32,16 @@ class Guardianships:
 
     @retry_on_abort
     async def add(self, dependant_id: UUID, guardian_id: UUID, relationship: str | None, *, by: Caller) -> Guardian:
-        """Let a patient with an account act for one without; for a guardian, replace the relationship.
+        """Let a patient with an account act for a minor or for one without an account; for a guardian, replace the relationship.
 
         Raises NoSuchGuardian, NoSuchPatient, PatientWasMerged, HasAccount, TooManyGuardians or TooManyDependants.
         """
         async with self._begin_change(dependant_id, by) as tx:
             person = await tx.find_patient(guardian_id)
-            if person is None or not (person.has_account and person.active):
+            if person is None or not (person.has_account and person.active) or guardian_id == dependant_id:
                 raise NoSuchGuardian(pointer="/guardian_id")
-            patient = require_current(await tx.find_patient(dependant_id), by).require_no_account()
+            adults_born_until = self.access.policy.adults_born_until(self.now())
+            patient = require_current(await tx.find_patient(dependant_id), by).require_guardians_allowed(adults_born_until)
             guardian = Guardian(person.id, person.full_name, relationship)
             guardians = {existing.id: existing for existing in await tx.list_guardians(dependant_id)}
             if guardians.get(guardian_id) == guardian:

@@ -102,7 +102,7 @@ class Patients:
 
         Raises NoSuchPatient, also for callers who may see nothing, and Unavailable as AccessControl does.
         """
-        if caller.id == patient_id:
+        if caller.id == patient_id and caller.role is Role.PATIENT:
             return await self.get(patient_id)
         async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as permitted:
             patient = await permitted.tx.get_patient(patient_id)

@@ -78,6 +78,8 @@ class AccountContacts(ReadModel):
 class PatientContact(ReadModel):
     """A patient. `email` is the address of a patient without an account, and `guardian_ids` are the accounts that act for a dependant.
 
+    `has_account` says whether the patient can sign in; a minor may have guardians and an account.
+
     `version` is that of the profile, `preferences_version` that of the preferences. `reminder_offsets_minutes` is None where those of the
     service type, or else those of the clinic, apply; the patient changed this last at `offsets_changed_at`, if ever. A patient whose
     `reminders_consent` is False gets none. `locale` and `time_zone` are those in effect: the clinic's for patients who gave none.
@@ -88,6 +90,7 @@ class PatientContact(ReadModel):
     time_zone: str | None
     locale: str | None
     active: bool = True
+    has_account: bool = False
     email: str | None = None
     guardian_ids: list[UUID] = Field(default_factory=list)
     reminder_offsets_minutes: list[int] | None = None

@@ -16,6 +16,7 @@ from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
 from tests.running import NOON, RunningService
 from tests.service.notify.fake_services import DOCTOR, EMAILS, ZONES, FakeContactServices, MemoryMailbox, stored_messages
+from tests.tokens import bearer
 from tests.unit.notify.builders import PATIENT, an_event
 
 MOTHER, FATHER = "00000000-0000-0000-0000-000000000064", "00000000-0000-0000-0000-000000000065"
@@ -117,6 +118,15 @@ async def test_a_guardian_whose_guardianship_has_ended_gets_no_mail_that_waits(
     assert (MOTHER, MessageStatus.SKIPPED, "no_longer_guardian") in await statuses(tmp_path)
 
 
+async def test_a_guardian_who_has_another_role_now_gets_no_mail_as_guardian(
+    notify: RunningService, mailbox: MemoryMailbox, dependant: FakeContactServices, tmp_path: Path
+) -> None:
+    dependant.profiles[MOTHER] = {"active": False}
+    await notify.publish_event(an_event())
+    assert {email for email, _ in mailbox.count_mails()} == {"ada@example.com", "paul@example.com"}
+    assert (MOTHER, MessageStatus.SKIPPED, "no_longer_guardian") in await statuses(tmp_path)
+
+
 async def test_a_patient_without_account_gets_the_mail_at_the_address_that_the_clinic_knows(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
@@ -129,10 +139,65 @@ async def test_a_patient_without_account_gets_the_mail_at_the_address_that_the_c
 async def test_the_address_of_the_account_counts_before_the_one_that_the_clinic_knows(
     notify: RunningService, mailbox: MemoryMailbox, services: FakeContactServices
 ) -> None:
-    services.profiles[str(PATIENT)] = {"email": "walk-in@example.com", "guardian_ids": [DOCTOR]}
+    services.profiles[str(PATIENT)] = {"email": "walk-in@example.com", "has_account": True}
     await notify.publish_event(an_event())
     assert ("mina@example.com", "Appointment confirmed") in mailbox.count_mails()
     assert len(mailbox.mails) == 2
+
+
+@pytest.fixture
+def minor(dependant: FakeContactServices) -> FakeContactServices:
+    """The dependant has an account."""
+    dependant.missing.clear()
+    dependant.profiles[str(PATIENT)]["has_account"] = True
+    return dependant
+
+
+async def test_a_minor_with_an_account_and_each_guardian_get_a_mail(
+    notify: RunningService, mailbox: MemoryMailbox, minor: FakeContactServices
+) -> None:
+    mailbox.errors = [MailDeferred("later") for _ in range(4)]
+    event = an_event()
+    for _ in range(2):
+        await notify.publish_event(event)
+    notify.clock.advance(timedelta(minutes=1))
+    await notify.run_until_idle()
+    assert mailbox.count_mails() == {
+        ("ada@example.com", "New appointment"): 1,
+        ("mina@example.com", "Appointment confirmed"): 1,
+        ("lena@example.com", "Termin bestätigt"): 1,
+        ("paul@example.com", "Appointment confirmed"): 1,
+    }
+
+
+async def test_a_minor_with_an_account_and_each_guardian_are_told_that_the_record_was_opened(
+    notify: RunningService, mailbox: MemoryMailbox, minor: FakeContactServices
+) -> None:
+    await notify.publish_event(an_opened_record())
+    assert {email for email, _ in mailbox.count_mails()} == {"mina@example.com", "lena@example.com", "paul@example.com"}
+    assert len(mailbox.mails) == 3
+
+
+@pytest.mark.parametrize("is_known", [False, True], ids=["only the account", "profile too"])
+async def test_guardians_get_the_mails_of_a_minor_whose_account_is_disabled(
+    notify: RunningService, mailbox: MemoryMailbox, minor: FakeContactServices, is_known: bool
+) -> None:
+    minor.changes[str(PATIENT)] = {"status": "disabled"}
+    minor.profiles[str(PATIENT)]["active"] = not is_known
+    await notify.publish_event(an_event("appointment.cancelled.v1"))
+    assert {email for email, _ in mailbox.count_mails()} == {"ada@example.com", "lena@example.com", "paul@example.com"}
+
+
+async def test_a_mail_to_a_minor_that_is_sent_again_is_not_sent_to_the_guardians_again(
+    notify: RunningService, mailbox: MemoryMailbox, minor: FakeContactServices, tmp_path: Path
+) -> None:
+    await notify.publish_event(an_event())
+    (message,) = [row for row in await stored_messages(tmp_path) if row.recipient_id == PATIENT]
+    path, desk = f"/admin/messages/{message.id}/resend", bearer(Role.RECEPTION) | {"Idempotency-Key": str(new_id())}
+    assert (await notify.http.post(path, headers=desk)).is_success
+    await notify.run_until_idle()
+    assert mailbox.count_mails()["mina@example.com", "Appointment confirmed"] == 2
+    assert len(mailbox.mails) == 5
 
 
 @pytest.mark.parametrize("email", ["mina@example.com, everyone@example.com", "mina", "mina@exa mple.com"])

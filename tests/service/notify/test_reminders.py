@@ -259,6 +259,39 @@ async def test_guardians_are_reminded_of_a_dependants_visit_by_their_own_prefere
     assert await scene.list_reminders() == [(45, "planned"), (15, "planned")]
 
 
+async def test_a_minor_with_an_account_is_reminded_beside_the_guardians(scene: ReminderScene) -> None:
+    scene.services.people[GUARDIAN] = a_person(GUARDIAN, reminder_offsets_minutes=[30])
+    scene.services.people[PATIENT] |= {"guardian_ids": [GUARDIAN], "has_account": True}
+    await scene.publish_change()
+    assert await scene.list_reminders() == [(1440, "planned"), (60, "planned"), (30, "planned")]
+
+
+async def test_no_one_is_reminded_of_the_visits_of_a_dependant_without_consent(scene: ReminderScene) -> None:
+    scene.services.people[GUARDIAN] = a_person(GUARDIAN, reminder_offsets_minutes=[30])
+    scene.services.people[PATIENT] |= {"guardian_ids": [GUARDIAN], "reminders_consent": False}
+    await scene.publish_change()
+    assert await scene.list_reminders() == []
+    await scene.change_profile(PATIENT, reminders_consent=True)
+    assert await scene.list_reminders() == [(30, "planned")]
+    scene.services.people[PATIENT] |= {"reminders_consent": False}  # the event is on its way
+    await scene.jump_to(START - 30 * MINUTE)
+    assert [row.problem for row in await stored_messages(scene.folder) if row.kind == "reminder"] == ["not_wanted"]
+
+
+async def test_who_becomes_the_recipient_without_an_event_is_reminded_instead_once(scene: ReminderScene) -> None:
+    """On the 18th birthday of a patient with an account, the guardians are no recipients any more."""
+    scene.services.people[GUARDIAN] = a_person(GUARDIAN)
+    scene.services.people[PATIENT] |= {"guardian_ids": [GUARDIAN]}
+    await scene.publish_change()
+    scene.services.people[PATIENT] |= {"guardian_ids": [], "has_account": True}
+    for moment in (START - DAY, START - DAY + MINUTE, START - 60 * MINUTE, START - 59 * MINUTE, START):
+        await scene.jump_to(moment)
+    sent = [(row.recipient_id, row.status, row.problem) for row in await stored_messages(scene.folder) if row.kind == "reminder"]
+    assert sent.count((UUID(PATIENT), "sent", None)) == 2
+    assert sent.count((UUID(GUARDIAN), "skipped", "not_a_recipient")) == 1
+    assert len(sent) == 3
+
+
 async def test_a_new_guardian_is_reminded_and_a_former_one_is_not(scene: ReminderScene) -> None:
     scene.services.people[GUARDIAN] = a_person(GUARDIAN, reminder_offsets_minutes=[30])
     await scene.publish_change()

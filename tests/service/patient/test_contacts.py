@@ -27,6 +27,7 @@ async def test_contacts_of_several_patients_come_in_one_answer_without_unknown_o
         "time_zone": "Europe/Berlin",
         "locale": "de",
         "active": True,
+        "has_account": True,
         "email": None,
         "guardian_ids": [],
         "reminder_offsets_minutes": None,

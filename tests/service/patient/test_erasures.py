@@ -18,8 +18,9 @@ import sqlalchemy as sa
 from patient_svc.domain.erasures import ASK_AGAIN_AFTER, SECOND_PASS_AFTER
 from patient_svc.repository.tables import ACCESSES, METADATA, PATIENTS, VISITS
 from shared.contracts.erasures import ERASING_SERVICES
-from shared.contracts.events import AuditRecorded, PatientChanged, PatientErased
+from shared.contracts.events import AccountChanged, AuditRecorded, PatientChanged, PatientErased
 from shared.contracts.identity import Role, Service
+from shared.kit.ids import new_id
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService, not_found_response, problem_response, run_service
 from tests.service.patient.medical_histories import ASTHMA, change_database, publish_visit
@@ -155,6 +156,19 @@ async def test_without_an_answer_of_appointment_service_nothing_is_erased(erasin
 
 async def test_the_only_guardian_of_somebody_is_not_erased(erasing: Erasing) -> None:
     child = await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Kim Lee", "born_on": "2020-01-01"}, 201)
+
+    refusal = await erasing.request("DELETE", ME, FRESH, status=409)
+
+    assert (refusal["code"], refusal["dependant_ids"]) == ("has_dependants", [child["id"]])
+
+
+@pytest.mark.parametrize(("role", "status"), [(Role.PATIENT, "disabled"), (Role.RECEPTION, "active")], ids=["disabled", "other role"])
+async def test_another_guardian_counts_only_while_they_are_an_active_patient(erasing: Erasing, role: Role, status: str) -> None:
+    await create_profile(erasing.service, OTHER)
+    child = await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Kim Lee", "born_on": "2020-01-01"}, 201)
+    await erasing.request("POST", f"/patients/{child['id']}/guardians", RECEPTION, {"guardian_id": str(OTHER)}, 201)
+    changed = AccountChanged(id=new_id(), occurred_at=NOON, account_id=OTHER, role=role, status=status, version=2)
+    await erasing.service.publish_event(changed)
 
     refusal = await erasing.request("DELETE", ME, FRESH, status=409)
 

@@ -136,6 +136,17 @@ async def test_who_has_an_account_cannot_become_a_dependant(patients: RunningSer
     assert (refused.status_code, refused.json()["code"]) == (409, "has_account")
 
 
+async def test_a_minor_with_an_account_can_get_a_second_guardian_but_not_themselves(patients: RunningService) -> None:
+    await create_profile(patients, LEE)
+    minor = await add_walk_in(patients, born_on="2008-03-03")
+    assert (await add_guardian(patients, minor)).status_code == 201
+    await give_account(patients, minor)
+    assert (await add_guardian(patients, minor, LEE)).status_code == 201
+    own = await add_guardian(patients, minor, minor)
+    assert (own.status_code, own.json()["code"]) == (422, "no_such_guardian")
+    assert await guardian_ids(patients, minor) == [str(SAM), str(LEE)]
+
+
 async def test_a_guardian_is_a_patient_with_an_active_account(patients: RunningService) -> None:
     jo, other_walk_in = await add_walk_in(patients), await add_walk_in(patients)
     await create_profile(patients, KIM)

@@ -11,7 +11,8 @@ from uuid import UUID
 import pytest
 
 from notify_svc.domain.quiet_hours import PersonalClock
-from notify_svc.domain.reminders import Reminder, ReminderDefaults, ReminderRecipient, ReminderStatus, planned_reminders, recipient_ids
+from notify_svc.domain.recipients import recipient_ids
+from notify_svc.domain.reminders import Reminder, ReminderDefaults, ReminderRecipient, ReminderStatus, planned_reminders
 from notify_svc.domain.visits import Visit
 from shared.contracts.contacts import PatientContact, QuietHours, ServiceReminders
 from tests.running import NOON
@@ -132,6 +133,8 @@ def test_a_person_without_a_zone_has_the_clinics() -> None:
 def test_guardians_are_reminded_of_a_dependants_visits_and_no_one_of_those_of_a_closed_profile() -> None:
     assert recipient_ids(a_contact()) == [PATIENT]
     assert recipient_ids(a_contact(guardian_ids=[GUARDIAN, OTHER_GUARDIAN])) == [GUARDIAN, OTHER_GUARDIAN]
+    assert recipient_ids(a_contact(guardian_ids=[GUARDIAN], has_account=True)) == [GUARDIAN, PATIENT]
+    assert recipient_ids(a_contact(guardian_ids=[GUARDIAN], has_account=True, active=False)) == [GUARDIAN]
     assert recipient_ids(a_contact(active=False)) == []
 
 

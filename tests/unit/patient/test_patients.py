@@ -40,7 +40,6 @@ def a_patient(**changes: Any) -> Patient:
     ("caller", "is_treating"),
     [
         (Caller(SAM, Role.PATIENT), False),
-        (Caller(SAM, Role.DOCTOR), False),
         (Caller(DOCTOR, Role.DOCTOR), True),
         (Caller(DOCTOR, Role.ADMIN), False),
     ],

@@ -38,7 +38,9 @@ def test_every_action_has_a_rule_and_an_unknown_patient_has_no_relation(action: 
     ("role", "facts", "relation"),
     [
         (Role.PATIENT, {"is_self": True}, Relation.SELF),
-        (Role.DOCTOR, {"is_self": True, "is_treating": True}, Relation.SELF),
+        (Role.DOCTOR, {"is_self": True, "is_guardian": True, "born_on": CHILD}, None),
+        (Role.RECEPTION, {"is_self": True, "is_guardian": True, "born_on": CHILD}, None),
+        (Role.ADMIN, {"is_self": True, "is_guardian": True, "born_on": CHILD}, None),
         (Role.PATIENT, {"is_guardian": True, "born_on": CHILD}, Relation.GUARDIAN),
         (Role.PATIENT, {"is_guardian": True, "born_on": ADULT}, None),
         (Role.PATIENT, {"is_guardian": True}, None),
@@ -47,7 +49,19 @@ def test_every_action_has_a_rule_and_an_unknown_patient_has_no_relation(action: 
         (Role.PATIENT, {"is_treating": True}, None),
         (Role.ADMIN, {"is_treating": True}, None),
     ],
-    ids=["self", "doctor as patient", "guardian", "of an adult", "age unknown", "treating", "former doctor", "was a doctor", "is an admin"],
+    ids=[
+        "self",
+        "is a doctor now",
+        "is reception now",
+        "is an admin now",
+        "guardian",
+        "of an adult",
+        "age unknown",
+        "treating",
+        "former doctor",
+        "was a doctor",
+        "is an admin",
+    ],
 )
 def test_the_history_is_for_the_patient_guardians_of_minors_and_treating_doctors(
     action: AccessAction, role: Role, facts: dict[str, Any], relation: Relation | None
