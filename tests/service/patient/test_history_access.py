@@ -105,7 +105,7 @@ async def test_every_read_change_and_refusal_is_recorded_with_who_why_and_which_
     entry = await histories.add("self")
     path = f"{HISTORY}/{entry['id']}"
     await histories.call("GET", HISTORY, "guardian")
-    await histories.call("GET", path, "treating doctor", X_Request_ID="request-7")
+    await histories.call("GET", path, "treating doctor", X_Request_ID="0123456789abcdef")
     await histories.call("GET", f"{path}/versions", "self")
     await histories.call("PATCH", path, "treating doctor", {"title": "Other"}, If_Match='"1"')
     await histories.call("POST", f"{path}/retract", "treating doctor")
@@ -123,7 +123,7 @@ async def test_every_read_change_and_refusal_is_recorded_with_who_why_and_which_
         *(("medical_history.read", role, "refused", None) for role in ("patient", "reception", "admin", "doctor")),
     ]
     events = {event.request_id: event for event in histories.service.published if isinstance(event, AuditRecorded)}
-    read = events["request-7"]
+    read = events["0123456789abcdef"]
     assert (read.actor_id, read.subject_id, str(read.row_id)) == (DOCTOR, SAM, entry["id"])
     assert None not in events
 
