@@ -55,7 +55,7 @@ class PatientSettings(CommonSettings):
         ge=1,
         le=100,
         description="For how many years after the last visit and the last change the data of patients without an active account are kept. "
-        "Then they are erased, as if the patient had asked for it.",
+        "Then they are erased, as if the patient had asked for it. Dependants of a guardian with an active account are kept.",
     )
 
     @field_validator("record_keys")

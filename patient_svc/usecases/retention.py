@@ -21,7 +21,10 @@ ERASED_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class RecordRetention:
-    """Erases patients without an active account whose last visit and last change are longer ago than `keep_years`."""
+    """Erases patients whose last visit and last change are longer ago than `keep_years`.
+
+    Those who have an active account stay, and so do their dependants.
+    """
 
     store: ErasureStore
     erasures: Erasures

@@ -322,3 +322,53 @@ async def test_records_are_erased_when_nothing_has_changed_for_the_years_of_the_
         erasures = await erasing.list_erasures()
         assert [(erasure["patient_id"], erasure["reason"]) for erasure in erasures] == [(walk_ins[0], "retention")]
         await erasing.request("GET", ME, FRESH)
+
+
+KIM = UUID(int=61)
+
+
+async def make_old(erasing: Erasing, *disabled: UUID) -> None:
+    """Make all profiles older than ten years, disable accounts, and let the job run."""
+    old = NOON.replace(year=2015)
+    changes = [sa.update(PATIENTS).values(changed_at=old), sa.update(PATIENTS).where(PATIENTS.c.id.in_(disabled)).values(active=False)]
+    await change_database(erasing.url, *changes)
+    erasing.service.clock.advance(timedelta(hours=1))
+    await erasing.service.run_until_idle()
+
+
+async def erased_ids(erasing: Erasing) -> set[str]:
+    return {erasure["patient_id"] for erasure in await erasing.list_erasures()}
+
+
+async def add_child(erasing: Erasing) -> str:
+    """Add a child of Sam and return the id."""
+    child: str = (await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Mia Lee", "born_on": "2020-01-01"}, 201))["id"]
+    return child
+
+
+async def test_a_child_is_kept_as_long_as_a_guardian_has_an_active_account(erasing: Erasing) -> None:
+    child = await add_child(erasing)
+
+    await make_old(erasing)
+    assert await erased_ids(erasing) == set()
+    await make_old(erasing, SAM)
+    assert await erased_ids(erasing) == {child, str(SAM)}, "a disabled account keeps neither the child nor then the guardian"
+
+
+async def test_a_guardian_without_an_active_account_is_kept_beside_an_active_one(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    child = await add_child(erasing)
+    await erasing.request("POST", f"/patients/{child}/guardians", RECEPTION, {"guardian_id": str(KIM)}, 201)
+
+    await make_old(erasing, KIM)
+
+    assert await erased_ids(erasing) == set()
+
+
+async def test_a_medical_entry_of_the_last_years_keeps_a_patient(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    await erasing.request("POST", f"/patients/{SAM}/medical-history", FRESH, ASTHMA, 201)
+
+    await make_old(erasing, SAM, KIM)
+
+    assert await erased_ids(erasing) == {str(KIM)}
