@@ -58,6 +58,14 @@ class PatientSettings(CommonSettings):
         "Then they are erased, as if the patient had asked for it. Dependants of a guardian with an active account are kept.",
     )
 
+    keep_visits_years: int = Field(
+        30,
+        ge=1,
+        le=100,
+        description="For how many years after its end a visit stays in the booking history, at least as long as records are kept. Set it "
+        "as `APPOINTMENT_KEEP_YEARS`, after which appointment-service deletes the appointment.",
+    )
+
     @field_validator("record_keys")
     @classmethod
     def _check_record_keys(cls, text: str) -> str:

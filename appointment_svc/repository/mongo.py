@@ -115,6 +115,12 @@ class MongoDocuments:
             result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
         return bool(result.matched_count)
 
+    async def delete_settled(self, ids: list[str], before_us: int) -> int:
+        """Delete documents that end before an instant, and that have neither an intent nor pending events; return how many."""
+        is_over = {"_id": _equal_to_any(ids), "ends_us": {"$lt": before_us}, "unsettled_us": 0, "unsent": 0}
+        async with unavailable_on_failure():
+            return int((await self._collection.delete_many(is_over)).deleted_count)
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
         async with unavailable_on_failure():

@@ -53,6 +53,13 @@ class HistoryStore(Protocol):
         """Return a rebuild, or None."""
 
 
+class OldVisits(Protocol):
+    """The visits that the law does not want any longer."""
+
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` visits that ended before an instant, those that ended first before others; return how many."""
+
+
 class RebuildStore(HistoryStore, Protocol):
     """The database, as rebuilds of the booking history need it."""
 

@@ -98,6 +98,15 @@ class VisitReads:
         async with self.database.read() as connection:
             return list(await connection.scalars(query))
 
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        oldest = select(VISITS.c.appointment_id).where(VISITS.c.ends_at < before).order_by(VISITS.c.ends_at, VISITS.c.appointment_id)
+        async with self.database.write() as connection:
+            ids = list(await connection.scalars(oldest.limit(limit)))
+            if not ids:
+                return 0
+            is_over = VISITS.c.appointment_id.in_(ids) & (VISITS.c.ends_at < before)
+            return (await connection.execute(delete(VISITS).where(is_over))).rowcount
+
     async def find_open_rebuild(self) -> HistoryRebuild | None:
         is_open = HISTORY_REBUILDS.c.finished_at.is_(None)
         query = select(HISTORY_REBUILDS).where(is_open).order_by(HISTORY_REBUILDS.c.requested_at, HISTORY_REBUILDS.c.id).limit(1)
