@@ -315,12 +315,15 @@ class MongoIdempotencyStore:
             await self.database["answers"].delete_one({"_id": str(key_id), "status": None})
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the stored responses whose body contains an id; return how many. Bodies are binary, which the server cannot search."""
+        """Delete the stored responses that contain an id or were sent to its owner; return how many.
+
+        Bodies are binary, which the server cannot search.
+        """
         text, deleted = str(subject_id).encode(), 0
         answers = self.database["answers"]
         async with unavailable_on_failure():
-            async for stored in answers.find({"status": {"$ne": None}}, {"body": 1}, batch_size=200):
-                if text in bytes(stored["body"]):
+            async for stored in answers.find({"status": {"$ne": None}}, {"body": 1, "headers": 1}, batch_size=200):
+                if text in bytes(stored["body"]) or str(subject_id) in stored["headers"].values():
                     deleted += (await answers.delete_one({"_id": stored["_id"]})).deleted_count
         return deleted
 

@@ -39,4 +39,4 @@ class StoredAnswers(Protocol):
     """The answers that a service has stored for Idempotency-Keys."""
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the answers that contain an id; return how many."""
+        """Delete the answers that contain an id or were sent to its owner; return how many."""

@@ -372,3 +372,16 @@ async def test_a_medical_entry_of_the_last_years_keeps_a_patient(erasing: Erasin
     await make_old(erasing, SAM, KIM)
 
     assert await erased_ids(erasing) == {str(KIM)}
+
+
+async def test_what_the_erased_guardian_wrote_about_a_child_is_in_no_stored_answer(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    body = {"full_name": "Mia Lee", "born_on": "2020-01-01", "relationship": "goddaughter"}
+    child = await erasing.request("POST", f"{ME}/dependants", FRESH | {"Idempotency-Key": "child"}, body, 201)
+    assert await erasing.request("POST", f"{ME}/dependants", FRESH | {"Idempotency-Key": "child"}, body, 201) == child
+    await erasing.request("POST", f"/patients/{child['id']}/guardians", RECEPTION, {"guardian_id": str(KIM)}, 201)
+    assert "goddaughter" in await erasing.stored_text()
+
+    await erasing.erase()
+
+    assert "goddaughter" not in await erasing.stored_text()
