@@ -27,7 +27,6 @@ from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON
 from tests.service.patient.appointments_upstream import a_record, an_event_of
-from tests.service.patient.running_patient import SAM
 
 STATUSES = st.sampled_from(["requested", "booked", "checked_in", "completed", "missed", "cancelled", "declined", "expired"])
 LIVES = st.lists(st.tuples(STATUSES, st.integers(0, 30), st.integers(1, 3)), min_size=1, max_size=6)
@@ -113,10 +112,18 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HistorySystem]:
         runner.run(database.__aexit__(None, None, None))
 
 
-def versions_of(appointment_id: UUID, life: list[tuple[str, int, int]], patient_id: UUID = SAM) -> list[VisitRecord]:
-    facts = {"appointment_id": appointment_id, "patient_id": patient_id}
+def versions_of(appointment_id: UUID, life: list[tuple[str, int, int]], patient_id: UUID | None = None) -> list[VisitRecord]:
+    """Return the versions of an appointment. Without a patient, each has that of its doctor's number, and so has the service."""
     return [
-        a_record(day, version=version, status=status, doctor_id=UUID(int=doctor), service_id=UUID(int=500 + doctor), **facts)
+        a_record(
+            day,
+            appointment_id=appointment_id,
+            patient_id=patient_id or UUID(int=300 + doctor),
+            version=version,
+            status=status,
+            doctor_id=UUID(int=doctor),
+            service_id=UUID(int=500 + doctor),
+        )
         for version, (status, day, doctor) in enumerate(life, start=2)
     ]
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -159,6 +159,16 @@ async def test_the_only_guardian_of_somebody_is_not_erased(erasing: Erasing) -> 
     refusal = await erasing.request("DELETE", ME, FRESH, status=409)
 
     assert (refusal["code"], refusal["dependant_ids"]) == ("has_dependants", [child["id"]])
+
+
+async def test_a_dependant_who_is_of_age_and_has_an_account_does_not_keep_the_guardian(erasing: Erasing) -> None:
+    child = await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Kim Lee", "born_on": "2020-01-01"}, 201)
+    is_child = PATIENTS.c.id == UUID(child["id"])
+    await change_database(erasing.url, sa.update(PATIENTS).where(is_child).values(has_account=True, born_on=date(1990, 1, 1)))
+
+    await erasing.erase()
+
+    assert await erased_ids(erasing) == {str(SAM)}
 
 
 async def test_one_of_two_guardians_is_erased_and_others_forget_them(erasing: Erasing) -> None:

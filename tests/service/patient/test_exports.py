@@ -278,7 +278,13 @@ async def insert_entries(service: RunningService, count: int, versions: int) -> 
 async def test_the_export_has_every_page_of_every_list(patients: RunningService, sql_url: str) -> None:
     count, versions = PAGE_SIZE + 5, VERSIONS_AT_ONCE + 5
     await insert_entries(patients, count, versions)
-    line = {"patient_id": SAM, "actor_id": DOCTOR, "actor_role": "doctor", "action": "profile.read", "relation": "treating_doctor"}
+    line: dict[str, Any] = {
+        "patient_id": SAM,
+        "actor_id": DOCTOR,
+        "actor_role": "doctor",
+        "action": "profile.read",
+        "relation": "treating_doctor",
+    }
     lines = [line | {"id": new_id(), "at": NOON - timedelta(minutes=number), "outcome": "done"} for number in range(count)]
     visit = {"patient_id": SAM, "doctor_id": DOCTOR, "service_id": UUID(int=5), "treats": True, "version": 2, "status": "completed"}
     times = [NOON - timedelta(days=number) for number in range(count)]
