@@ -46,6 +46,7 @@ bench: .venv/.ready  ## run the measurements; figures are ratios
 	@$(RUN)python -m bench.gateway
 	@$(RUN)python -m bench.request
 	@$(RUN)python -m bench.rendering
+	@$(RUN)python -m bench.patient_search
 
 coverage: .venv/.ready  ## all tests with branch coverage of the product; a report per file in htmlcov/
 	@$(RUN)pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=html $(ARGS)

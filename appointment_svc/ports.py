@@ -149,6 +149,9 @@ class AppointmentStore(Protocol):
     async def list_matching(self, wanted: AppointmentFilter, limit: int, after: tuple[str, ...] | None) -> list[Appointment]:
         """Return a page of the appointments that match a filter, after a cursor."""
 
+    async def list_merge_targets(self, patient_ids: Collection[UUID]) -> Sequence[UUID]:
+        """Return the patients into whom these were merged."""
+
     async def list_pending(self, before: datetime, limit: int) -> Sequence[StoredAppointment]:
         """Return appointments whose intent was stored, or that are due again, at or before an instant; the longest due first."""
 

@@ -126,6 +126,9 @@ class Documents(Protocol):
     async def list_patients_to_follow(self, limit: int, after: str) -> list[MergedPatientRow]:
         """Return rows that are not followed, by id, after the id `after`."""
 
+    async def list_merge_targets(self, patient_ids: list[str]) -> list[str]:
+        """Return the ids of the patients into whom these were merged."""
+
     async def mark_patient_followed(self, patient_id: str) -> None:
         """Set `followed` in the row of a merged patient."""
 

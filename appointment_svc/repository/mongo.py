@@ -192,6 +192,12 @@ class MongoDocuments:
             found = self.database["merged_patients"].find(condition, {"_id": 0}).sort("id", ASCENDING).limit(limit)
             return [MergedPatientRow(**document) for document in await found.to_list(limit)]
 
+    async def list_merge_targets(self, patient_ids: list[str]) -> list[str]:
+        """Return the ids of the patients into whom these were merged."""
+        async with unavailable_on_failure():
+            found = self.database["merged_patients"].find({"_id": {"$in": patient_ids}}, {"into_id": 1})
+            return [document["into_id"] for document in await found.to_list(None)]
+
     async def mark_patient_followed(self, patient_id: str) -> None:
         """Set `followed` in the row of a merged patient."""
         async with unavailable_on_failure():

@@ -136,6 +136,11 @@ class SqliteDocuments:
         async with self.database.read() as connection:
             return [MergedPatientRow(**row._mapping) for row in await connection.execute(merged)]
 
+    async def list_merge_targets(self, patient_ids: list[str]) -> list[str]:
+        """Return the ids of the patients into whom these were merged."""
+        async with self.database.read() as connection:
+            return list(await connection.scalars(select(MERGED_PATIENTS.c.into_id).where(MERGED_PATIENTS.c.id.in_(patient_ids))))
+
     async def mark_patient_followed(self, patient_id: str) -> None:
         """Set `followed` in the row of a merged patient."""
         async with self.database.write() as connection:

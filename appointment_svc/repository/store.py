@@ -252,6 +252,10 @@ class DocumentStore:
         rows = await self.documents.list_patients_to_follow(limit, str(after or ""))
         return [MergedPatient(UUID(row.id), UUID(row.into_id), from_micros(row.stored_us)) for row in rows]
 
+    async def list_merge_targets(self, patient_ids: Collection[UUID]) -> list[UUID]:
+        """Return the patients into whom these were merged."""
+        return [UUID(into_id) for into_id in await self.documents.list_merge_targets(list(map(str, patient_ids)))]
+
     async def mark_patient_followed(self, patient_id: UUID) -> None:
         """Record that all appointments of a merged patient have followed."""
         await self.documents.mark_patient_followed(str(patient_id))

@@ -32,6 +32,7 @@ from shared.contracts.relayed_refusals import (
     NoSuchService,
     NotBookable,
     PatientBusy,
+    PatientWasMerged,
     SlotHeld,
     SlotTaken,
 )
@@ -45,8 +46,8 @@ from shared.kit.response_headers import with_etag, with_location, with_next_link
 
 router = routes.service_router(prefix="/appointments", tags=["Appointments"])
 BOOKING_REFUSALS = (
-    PatientRequired, NotBookable, NoSuchPatient, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive, DoctorNotAccepting,
-    PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
+    PatientRequired, NotBookable, NoSuchPatient, PatientWasMerged, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive,
+    DoctorNotAccepting, PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
 )  # fmt: skip
 PENDING_RESPONSE: dict[int | str, dict[str, Any]] = {
     202: {
@@ -90,7 +91,10 @@ async def book_appointment(
 async def list_appointments(
     caller: Reader, paging: Paged, wanted: Filter, queries: UseQueries, request: Request, response: Response
 ) -> AppointmentPage:
-    """Patients see their own and those of their dependants, doctors their own, staff all."""
+    """Patients see their own and those of their dependants, doctors their own, staff all.
+
+    For a patient who was merged into another one, staff get the appointments of the other one.
+    """
     appointments = await queries.list_matching(caller, wanted, paging.limit, paging.after)
     page = with_next_link(request, response, paging.page(appointments.rows, wanted.sort_key))
     return AppointmentPage.model_validate({"items": page.items, "next": page.next, "complete": appointments.complete})

@@ -14,9 +14,10 @@ from appointment_svc.domain.refusals import TooManyActive
 from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
-from shared.contracts.http import Actor, DoctorRules
+from shared.contracts.http import Actor, DoctorRules, PatientSummary
 from shared.contracts.identity import Caller
-from shared.contracts.refusals import Unavailable
+from shared.contracts.refusals import NotFound, Unavailable
+from shared.contracts.relayed_refusals import PatientWasMerged
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -38,7 +39,8 @@ class Booking:
     async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
         """Return the appointment as booked or requested, or still pending if the calendar did not answer in time.
 
-        A repeated request has the same id: it finds its own appointment, and raises the same refusal again.
+        A repeated request has the same id: it finds its own appointment, and raises the same refusal again. Raises PatientWasMerged for
+        staff who name a patient who was merged into another one.
         """
         appointment = await self.store.find(appointment_id) or await self._insert_pending(request, caller, appointment_id)
         try:
@@ -53,7 +55,7 @@ class Booking:
         doctor, service, patient = await asyncio.gather(
             self._get_doctor(request.chosen_doctor_id),
             self.doctors.get_service_type(request.service_id),
-            self.patients.get_summary(patient_id),
+            self._get_patient(caller, patient_id),
         )
         rules.require_may_book(caller, patient)
         parties = BookingParties(service, doctor, patient)
@@ -64,6 +66,15 @@ class Booking:
         appointment = Appointment.requested(appointment_id, parties, request, change)
         link_hash = self.link_tokens.hash_for(appointment_id, patient_id)
         return appointment if await self.store.insert(appointment, link_hash) else await self.store.get(appointment_id)
+
+    async def _get_patient(self, caller: Caller, patient_id: UUID) -> PatientSummary:
+        """Return the patient. Staff who name one who was merged are told into whom; others learn nothing of either."""
+        try:
+            return await self.patients.get_summary(patient_id)
+        except NotFound:
+            if caller.is_staff and (current := await self.patients.find_current(patient_id)) is not None:
+                raise PatientWasMerged(merged_into=str(current.id)) from None
+            raise
 
     async def _get_doctor(self, doctor_id: UUID | None) -> DoctorRules | None:
         return await self.doctors.get_doctor(doctor_id) if doctor_id else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -37,6 +37,7 @@ class AppointmentQueries:
     ) -> AppointmentRows:
         """Return up to `limit + 1` appointments; the extra one tells that there is a next page. Raise RangeReversed.
 
+        Where staff name a patient who was merged, the appointments are those of the other one, and those that still have the old id.
         Without an answer of patient-service, which knows whose guardian a patient is, those of dependants are missing.
         """
         if wanted.begins is not None and wanted.ends is not None:
@@ -45,6 +46,8 @@ class AppointmentQueries:
         if caller is not None:
             dependant_ids = await self._find_dependants(caller, wanted)
             wanted = wanted.restricted_to(caller, dependant_ids or ())
+        if wanted.patient_ids and (caller is None or caller.is_staff):
+            wanted = replace(wanted, patient_ids=await self._with_merge_targets(wanted.patient_ids))
         return AppointmentRows(await self.store.list_matching(wanted, limit + 1, after), complete=dependant_ids is not None)
 
     @retry_on_abort
@@ -57,6 +60,14 @@ class AppointmentQueries:
         """Return an appointment; raise NoSuchAppointment if there is none that the caller may see."""
         appointment = await self.store.get(appointment_id)
         return await require_visible(self.patients, caller, appointment) if caller else appointment
+
+    async def _with_merge_targets(self, patient_ids: Collection[UUID]) -> tuple[UUID, ...]:
+        """Return these patients and those into whom they were merged, one after the other."""
+        known = dict.fromkeys(patient_ids)
+        latest: Collection[UUID] = patient_ids
+        while latest := [target for target in await self.store.list_merge_targets(latest) if target not in known]:
+            known |= dict.fromkeys(latest)
+        return tuple(known)
 
     async def _find_dependants(self, caller: Caller, wanted: AppointmentFilter) -> Collection[UUID] | None:
         """Return the dependants whose appointments could match, or None if patient-service does not answer."""

@@ -17,6 +17,7 @@ from gateway_svc.clients.window_counter import WindowCounter
 from gateway_svc.domain.rate_limits import Admission, ClientLimit
 from gateway_svc.ports import RateStoreUnavailable
 from shared.kit.clock import system_timestamp
+from shared.kit.error_texts import describe_error
 
 # After this time the request is counted in the memory of the gateway instead.
 TIMEOUT_SECONDS = 0.1
@@ -35,7 +36,7 @@ class RedisCounter:
             async with asyncio.timeout(self._timeout_seconds):
                 return await self._counter.count(client_limits)
         except (RedisError, OSError, TimeoutError) as error:
-            raise RateStoreUnavailable(repr(error)) from error
+            raise RateStoreUnavailable(describe_error(error)) from error
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from gateway_svc.usecases.upstream_services import UpstreamServices
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Refusal
 from shared.kit.deadlines import deadline
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event, request_id, traceparent
 
 # A client that takes longer than this to receive a response is not reading it.
@@ -70,7 +71,7 @@ async def forward_request(service: Service, request: UpstreamRequest, body: Requ
         if not is_response_started:
             raise
         # Returning before the response is complete makes uvicorn close the connection, so the client sees that it broke off.
-        log_event("response_broke_off", logging.WARNING, service=service, reason=repr(error))
+        log_event("response_broke_off", logging.WARNING, service=service, reason=describe_error(error))
 
 
 def _seconds_left() -> float:

@@ -15,7 +15,7 @@ from shared.contracts.refusals import Refusal, Unavailable
 from shared.contracts.values import Instant, ReadModel, format_instant
 from shared.kit.client import ServiceClient
 
-PAGE_SIZE, MAX_PAGES = 100, 20
+PAGE_SIZE, MAX_PAGES, MAX_IDS = 100, 20, 40
 LIVE_STATUSES = ("pending", "requested", "booked", "checked_in", "in_progress")
 
 
@@ -35,6 +35,11 @@ class HttpLiveVisits:
     client: ServiceClient
 
     async def list_live(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
+        ids = sorted(patient_ids)
+        batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+        return [visit for batch in batches for visit in await self._list_of_batch(batch, since)]
+
+    async def _list_of_batch(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
         visits, after = list[LiveVisit](), None
         for _ in range(MAX_PAGES):
             page = await self._read_page(patient_ids, since, after)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search import MIN_LOCAL_DIGITS, KeyTerm, phone_ranges
-from patient_svc.domain.search_keys import KeyKind, KeyRange, name_key, phone_key, split_words, word_forms
+from patient_svc.domain.phone_numbers import is_same_phone, longer_phone_ranges, phone_keys, reversed_digits, same_phone_ranges
+from patient_svc.domain.search_keys import born_name_key, name_forms, name_keys
+from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms
 
 MAX_DUPLICATES = 10
 MAX_CANDIDATES = 50
-"""The largest number of patients of each term who are compared with a new one."""
+"""The largest number of patients that each lookup compares with a new one. Each lookup finds only patients with a reason."""
 
 
 class DuplicateReason(StrEnum):
@@ -49,32 +50,41 @@ class PossibleDuplicate:
         return -sum(WEIGHTS[reason] for reason in self.reasons), self.patient.id
 
 
-def duplicate_terms(patient: Patient) -> list[KeyTerm]:
-    """Return terms of which possible duplicates have at least one."""
-    terms: list[KeyTerm] = [(KeyRange.equal(KeyKind.FULL_NAME, name_key(patient.full_name)),)]
-    if patient.born_on is not None:
-        terms.append((KeyRange.equal(KeyKind.BORN_ON, patient.born_on.isoformat()),))
-    if phone := phone_key(patient.phone or ""):
-        longer = (KeyRange.beginning(KeyKind.PHONE, phone),) if len(phone) >= MIN_LOCAL_DIGITS else ()
-        terms.append((*phone_ranges(phone), *longer))
+def duplicate_lookups(patient: Patient) -> list[KeyTerms]:
+    """Return the lookups that together find the possible duplicates. Names are looked up together with the day of birth."""
+    terms = [*_name_terms(patient)]
+    if phone_keys(patient.phone or ""):
+        digits = reversed_digits(patient.phone or "")
+        terms.append((*same_phone_ranges(digits), *longer_phone_ranges(digits)))
     if patient.email is not None:
         terms.append((KeyRange.equal(KeyKind.EMAIL, patient.email),))
-    return terms
+    return [(term,) for term in terms]
 
 
-def possible_duplicates(patient: Patient, candidates: Iterable[Patient]) -> list[PossibleDuplicate]:
-    """Return up to MAX_DUPLICATES of the candidates that may be the same person, the most likely first."""
-    others = (PossibleDuplicate(other, duplicate_reasons(patient, other)) for other in candidates if other.id != patient.id)
-    return sorted((other for other in others if other.reasons), key=lambda other: other.sort_key)[:MAX_DUPLICATES]
+def _name_terms(patient: Patient) -> Iterator[KeyTerm]:
+    """Yield the same name, of patients who may have the same day of birth, and a part of the name with the same day."""
+    names = sorted(name_keys(patient.full_name))
+    if patient.born_on is None:
+        yield tuple(KeyRange.equal(KeyKind.FULL_NAME, name) for name in names)
+        return
+    yield tuple(KeyRange.equal(KeyKind.BORN_NAME, born_name_key(day, name)) for day in (patient.born_on, None) for name in names)
+    forms = dict.fromkeys(form for forms in name_forms(patient.full_name) for form in forms)
+    yield tuple(KeyRange.equal(KeyKind.BORN_NAME, born_name_key(patient.born_on, form)) for form in forms)
 
 
-def duplicate_reasons(patient: Patient, other: Patient) -> tuple[DuplicateReason, ...]:
+def possible_duplicates(patient: Patient, candidates: Iterable[Patient], account_ids: Collection[UUID] = ()) -> list[PossibleDuplicate]:
+    """Return the candidates that may be the same person, the most likely first. `account_ids` have the address of the patient."""
+    others = (PossibleDuplicate(other, duplicate_reasons(patient, other, account_ids)) for other in candidates if other.id != patient.id)
+    return sorted((other for other in others if other.reasons), key=lambda other: other.sort_key)
+
+
+def duplicate_reasons(patient: Patient, other: Patient, account_ids: Collection[UUID] = ()) -> tuple[DuplicateReason, ...]:
     """Return what makes two patients possibly the same person, or nothing if it is not likely.
 
     One reason is enough if it is the name, the phone number or the address. The same day of birth needs a similar name, and the same name
     is no reason if the days of birth differ.
     """
-    reasons = tuple(_common(patient, other))
+    reasons = tuple(_common(patient, other, account_ids))
     has_other_birth = None not in (patient.born_on, other.born_on) and patient.born_on != other.born_on
     if DuplicateReason.SAME_PHONE in reasons or DuplicateReason.SAME_EMAIL in reasons:
         return reasons
@@ -83,24 +93,18 @@ def duplicate_reasons(patient: Patient, other: Patient) -> tuple[DuplicateReason
     return reasons if {DuplicateReason.SAME_BORN_ON, DuplicateReason.SIMILAR_NAME} <= set(reasons) else ()
 
 
-def _common(patient: Patient, other: Patient) -> Iterable[DuplicateReason]:
-    if name_key(patient.full_name) == name_key(other.full_name):
+def _common(patient: Patient, other: Patient, account_ids: Collection[UUID]) -> Iterable[DuplicateReason]:
+    if name_keys(patient.full_name) & name_keys(other.full_name):
         yield DuplicateReason.SAME_NAME
-    elif _name_forms(patient) & _name_forms(other):
+    elif _forms(patient) & _forms(other):
         yield DuplicateReason.SIMILAR_NAME
     if patient.born_on is not None and patient.born_on == other.born_on:
         yield DuplicateReason.SAME_BORN_ON
-    if _is_same_phone(phone_key(patient.phone or ""), phone_key(other.phone or "")):
+    if is_same_phone(patient.phone, other.phone):
         yield DuplicateReason.SAME_PHONE
-    if patient.email is not None and patient.email == other.email:
+    if (patient.email is not None and patient.email == other.email) or other.id in account_ids:
         yield DuplicateReason.SAME_EMAIL
 
 
-def _name_forms(patient: Patient) -> set[str]:
-    return {form for word in split_words(patient.full_name) for form in word_forms(word)}
-
-
-def _is_same_phone(key: str, other: str) -> bool:
-    """Return whether two numbers are the same, also if one lacks the code of the country or the city."""
-    shorter, longer = sorted((key, other), key=len)
-    return longer.startswith(shorter) and (len(shorter) >= MIN_LOCAL_DIGITS or key == other != "")
+def _forms(patient: Patient) -> set[str]:
+    return {form for forms in name_forms(patient.full_name) for form in forms}

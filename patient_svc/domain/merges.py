@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,21 +13,13 @@ from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier
 from patient_svc.domain.patients import Patient
 from shared.contracts.events import PatientMerged
 from shared.contracts.identity import STAFF, Caller, Role
-from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal, facts
+from shared.contracts.refusals import Conflict, Invalid, Refusal, facts
 from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.relayed_refusals import PatientWasMerged as PatientWasMerged
 
 FILLED_FIELDS = ("phone", "email", "born_on", "sex", "address", "emergency_contact", "preferred_contact", "time_zone", "locale")
 """The fields of a profile that are filled from the merged one where they are empty. Consent and preferences are never taken over."""
 EXAMPLE_ID, OTHER_EXAMPLE_ID = "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "01a206b9-ffc9-726c-b520-6c5fbdafecf4"
-
-
-class PatientWasMerged(NotFound):
-    """Raised for staff who ask for a patient who was merged into another one. The fact `merged_into` is the other one."""
-
-    code = "patient_merged"
-    detail = "This patient was merged into another one."
-    remedy = "Use the patient that `merged_into` names."
-    example_facts = facts(merged_into=EXAMPLE_ID)
 
 
 class NoSuchMergeTarget(Invalid):
@@ -116,7 +108,10 @@ class Merge:
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """The two patients, and what a merge would move. Guardians and dependants are ids."""
+    """The two patients, and what a merge would move. Guardians and dependants are ids.
+
+    `former_ids` are the ids of patients who were merged into one of the two before, each with the one of the two who has their data.
+    """
 
     source: Patient
     target: Patient
@@ -126,6 +121,7 @@ class MergePlan:
     target_dependants: frozenset[UUID]
     visit_count: int
     entry_count: int
+    former_ids: Mapping[UUID, UUID]
 
     @property
     def filled(self) -> dict[str, Any]:
@@ -159,7 +155,11 @@ class MergePlan:
         return Merge(self.source.id, self.target.id, self.moved, tuple(self.filled), now)
 
     def refusals(self, visits: Iterable[LiveVisit]) -> Iterable[Refusal]:
-        """Yield why the patients cannot be merged. `visits` are those of both that are not over."""
+        """Yield why the patients cannot be merged.
+
+        `visits` are those of both that are not over. They may have former ids, because other services follow a merge a little later. The
+        medical histories together may have more entries than can be added: nothing of them is lost.
+        """
         if self.source.has_account:
             yield SourceHasAccount()
         if self.target.id in self.source_guardians | self.source_dependants:
@@ -170,8 +170,11 @@ class MergePlan:
             yield TooManyDependants(limit=MAX_DEPENDANTS)
         if len(self.identifiers) > MAX_IDENTIFIERS:
             yield TooManyIdentifiers(limit=MAX_IDENTIFIERS)
-        if pairs := overlapping_pairs(list(visits), self.source.id):
+        if pairs := overlapping_pairs([self._current(visit) for visit in visits], self.source.id):
             yield VisitsOverlap(overlapping=pairs)
+
+    def _current(self, visit: LiveVisit) -> LiveVisit:
+        return replace(visit, patient_id=self.former_ids.get(visit.patient_id, visit.patient_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,12 @@ KINDS_OF_FIELDS = {
 """The kinds of entries that have a field. Fields that are not named belong to all kinds."""
 
 
+MAX_VERSIONS = 200
+"""How many versions an entry may have before it is retracted."""
+STORED_PER_LIMIT = 10
+"""How many entries of a kind, retracted ones included, are stored for each that a history may have."""
+
+
 class NoSuchEntry(NotFound):
     """Raised when the patient's medical history has no such entry."""
 
@@ -102,6 +108,24 @@ class TooManyEntries(Conflict):
     code = "too_many_entries"
     detail = "This medical history has as many entries of this kind as it may have."
     remedy = "Correct an entry instead of adding one, or retract entries that are wrong: those do not count."
+    example_facts = facts(limit=200)
+
+
+class TooManyStoredEntries(Conflict):
+    """Raised when a medical history stores as many entries of a kind, retracted ones included, as it may. `limit` is that number."""
+
+    code = "too_many_stored_entries"
+    detail = "This medical history stores as many entries of this kind as it may, with those that were retracted."
+    remedy = "Correct an entry that is not retracted instead of adding one. Entries are never removed."
+    example_facts = facts(limit=2000)
+
+
+class TooManyVersions(Conflict):
+    """Raised when an entry has as many versions as it may have. The fact `limit` is that number."""
+
+    code = "too_many_versions"
+    detail = "This entry has as many versions as it may have."
+    remedy = "Retract the entry, which is always possible, and add a new one."
     example_facts = facts(limit=200)
 
 
@@ -170,17 +194,23 @@ class MedicalEntry:
     def correct(self, changes: Mapping[str, Any], by: Caller, relation: Relation, at: datetime) -> Self:
         """Return a new version with some fields replaced, or self if nothing changes.
 
-        A practitioner who corrects what the patient reported vouches for it from then on. Raises ReportedByPractitioner or EntryRetracted.
+        A practitioner who corrects what the patient reported vouches for it from then on. Raises ReportedByPractitioner, EntryRetracted
+        or TooManyVersions.
         """
         self._refuse_foreign_author(relation)
         if self.retracted:
             raise EntryRetracted
         updated = replace(self, **changes).with_default_status()
-        return self if updated == self else updated._next_version(by, at, reported_by=ReportedBy.of(relation))
+        if updated == self:
+            return self
+        if self.version >= MAX_VERSIONS:
+            raise TooManyVersions(limit=MAX_VERSIONS)
+        return updated._next_version(by, at, reported_by=ReportedBy.of(relation))
 
     def retract(self, reason: str | None, by: Caller, relation: Relation, at: datetime) -> Self:
         """Return a new version that says that the entry was made in error, or self if it was retracted before.
 
+        An entry with MAX_VERSIONS gets this one, too: what is wrong must not stay.
         Raises ReportedByPractitioner.
         """
         self._refuse_foreign_author(relation)
@@ -211,49 +241,15 @@ class EntryFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class MedicalSummary:
-    """What matters of a medical history now, each list with the latest entries first; retracted entries are left out.
+class EntryCounts:
+    """How many entries of a kind a history has: `current` are not retracted, `stored` are all."""
 
-    Allergies that are resolved stay, because the reaction may come back. The other lists have active conditions and medications, and the
-    latest procedures and notes.
-    """
+    current: int
+    stored: int
 
-    patient_id: UUID
-    allergies: list[MedicalEntry]
-    conditions: list[MedicalEntry]
-    medications: list[MedicalEntry]
-    procedures: list[MedicalEntry]
-    notes: list[MedicalEntry]
-
-
-SEVERITY_ORDER = {Severity.SEVERE: 0, Severity.MODERATE: 1, Severity.MILD: 2, None: 3}
-MAX_RECENT_ENTRIES = 10
-"""How many procedures and notes a summary shows."""
-
-
-def medical_summary(patient_id: UUID, entries: list[MedicalEntry]) -> MedicalSummary:
-    """Return the summary of a medical history, whose `entries` come latest first and include no retracted ones."""
-
-    def of_kind(kind: MedicalEntryKind) -> list[MedicalEntry]:
-        return [entry for entry in entries if entry.kind is kind]
-
-    def active(kind: MedicalEntryKind) -> list[MedicalEntry]:
-        return [entry for entry in of_kind(kind) if entry.status is ClinicalStatus.ACTIVE]
-
-    allergies = sorted(
-        of_kind(MedicalEntryKind.ALLERGY), key=lambda entry: (entry.status is not ClinicalStatus.ACTIVE, SEVERITY_ORDER[entry.severity])
-    )
-    return MedicalSummary(
-        patient_id,
-        allergies,
-        active(MedicalEntryKind.CONDITION),
-        active(MedicalEntryKind.MEDICATION),
-        of_kind(MedicalEntryKind.PROCEDURE)[:MAX_RECENT_ENTRIES],
-        of_kind(MedicalEntryKind.NOTE)[:MAX_RECENT_ENTRIES],
-    )
-
-
-def refuse_too_many_entries(count: int, limit: int) -> None:
-    """Raise TooManyEntries when a history that has `count` entries of a kind may not have another."""
-    if count >= limit:
-        raise TooManyEntries(limit=limit)
+    def refuse_another(self, limit: int) -> None:
+        """Raise TooManyEntries or TooManyStoredEntries when the history, which may have `limit` entries, may not have another one."""
+        if self.current >= limit:
+            raise TooManyEntries(limit=limit)
+        if self.stored >= limit * STORED_PER_LIMIT:
+            raise TooManyStoredEntries(limit=limit * STORED_PER_LIMIT)

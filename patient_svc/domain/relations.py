@@ -124,6 +124,11 @@ class Relations:
         """Return whether the patient is a minor: born after `adults_born_until`. A patient whose date of birth is unknown is none."""
         return self.born_on is not None and self.born_on > adults_born_until
 
+    @property
+    def has_log(self) -> bool:
+        """Whether what is refused is recorded: the patient exists, or was merged into another one, who reads the log of the former id."""
+        return self.is_known or self.merged_into is not None
+
     def could_treat(self, action: AccessAction) -> bool:
         """Return whether the action is permitted to treating doctors, and the caller is a doctor who is not known to treat the patient."""
         is_open = self.is_known and self.role is Role.DOCTOR and not self.is_treating

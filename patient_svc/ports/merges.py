@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -20,6 +20,9 @@ class MergeTransaction(RecordTransaction, Protocol):
 
     async def insert_merge(self, merge: Merge) -> None:
         """Record a merge. Patients who were merged into the source before point to its target from now on."""
+
+    async def list_former_ids(self, patient_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """Return the ids of patients who were merged into one of these, each with the one who has their data."""
 
     async def count_visits(self, patient_id: UUID) -> int:
         """Return how many visits of a patient are known."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from patient_svc.domain.break_glass import BreakGlass
-from patient_svc.domain.records import EntryFilter, MedicalEntry, MedicalEntryKind
+from patient_svc.domain.records import EntryCounts, EntryFilter, MedicalEntry, MedicalEntryKind
 from patient_svc.domain.relations import Relations
 from patient_svc.ports.patients import PatientTransaction, SortKey
 from shared.contracts.identity import Caller
@@ -35,8 +35,8 @@ class RecordTransaction(PatientTransaction, Protocol):
     async def list_entry_versions(self, patient_id: UUID, entry_id: UUID, *, limit: int, after: SortKey) -> list[MedicalEntry]:
         """Return up to `limit` versions of an entry, the newest first, after the version `after`."""
 
-    async def count_entries(self, patient_id: UUID, kind: MedicalEntryKind) -> int:
-        """Return how many entries of a kind are not retracted. Lock the patient before, so that the number cannot grow meanwhile."""
+    async def count_entries(self, patient_id: UUID, kind: MedicalEntryKind) -> EntryCounts:
+        """Return how many entries of a kind there are. Lock the patient before, so that the number cannot grow meanwhile."""
 
     async def insert_entry(self, entry: MedicalEntry) -> None:
         """Insert a new entry. Lock the patient before, so that the patient's key is created once."""

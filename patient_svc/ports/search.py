@@ -7,7 +7,8 @@ from typing import Protocol
 from uuid import UUID
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search import KeyTerm, PatientQuery, SearchResult
+from patient_svc.domain.search import PatientQuery, SearchResult
+from patient_svc.domain.search_ranges import KeyTerms
 
 
 class SearchStore(Protocol):
@@ -23,8 +24,11 @@ class SearchTransaction(Protocol):
     async def list_patients(self, ids: Sequence[UUID]) -> list[Patient]:
         """Return the patients that exist among `ids`, in their order."""
 
-    async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
-        """Return patients who have a key of one of the terms, at most `limit` of each term."""
+    async def list_candidates(self, lookups: Collection[KeyTerms], ids: Collection[UUID], limit: int) -> tuple[list[Patient], bool]:
+        """Return the patients with these ids and those whom one of the lookups finds, at most `limit` of each lookup.
+
+        The second value is False if there may be others whom a lookup would find.
+        """
 
     async def index_patients(self, limit: int) -> int:
         """Make the keys of up to `limit` patients whose keys are missing or were made by older rules; return how many."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -50,6 +50,10 @@ class MergeWrites(RecordWrites):
         await self.connection.execute(insert(MERGES).values(asdict(merge) | {"filled": list(merge.filled)}))
         earlier = PATIENTS.c.merged_into == merge.patient_id
         await self.connection.execute(update(PATIENTS).where(earlier).values(merged_into=merge.into_id))
+
+    async def list_former_ids(self, patient_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        rows = await self.connection.execute(select(PATIENTS.c.id, PATIENTS.c.merged_into).where(PATIENTS.c.merged_into.in_(patient_ids)))
+        return {row.id: row.merged_into for row in rows}
 
     async def count_visits(self, patient_id: UUID) -> int:
         return await self._count(VISITS, patient_id)

@@ -12,7 +12,7 @@ from sqlalchemy import Select, func, insert, select, update
 
 from patient_svc.domain.break_glass import BreakGlass
 from patient_svc.domain.codes import CodeSystem, MedicalCode
-from patient_svc.domain.records import ClinicalStatus, EntryFilter, MedicalEntry, MedicalEntryKind, ReportedBy, Severity
+from patient_svc.domain.records import ClinicalStatus, EntryCounts, EntryFilter, MedicalEntry, MedicalEntryKind, ReportedBy, Severity
 from patient_svc.ports import SortKey
 from patient_svc.repository.record_cipher import NotDecrypted, RecordCipher, RecordKeyring, unreadable
 from patient_svc.repository.record_keys import find_cipher, find_or_create_cipher
@@ -59,9 +59,11 @@ class RecordWrites(SqlTransaction):
             query = query.where(version < parse_sort_key(after, int)[0])
         return await self._read(patient_id, query)
 
-    async def count_entries(self, patient_id: UUID, kind: MedicalEntryKind) -> int:
-        is_counted = (MEDICAL_ENTRIES.c.patient_id == patient_id) & (MEDICAL_ENTRIES.c.kind == kind) & ~MEDICAL_ENTRIES.c.retracted
-        return int(await self.connection.scalar(select(func.count()).select_from(MEDICAL_ENTRIES).where(is_counted)) or 0)
+    async def count_entries(self, patient_id: UUID, kind: MedicalEntryKind) -> EntryCounts:
+        is_counted = (MEDICAL_ENTRIES.c.patient_id == patient_id) & (MEDICAL_ENTRIES.c.kind == kind)
+        query = select(MEDICAL_ENTRIES.c.retracted, func.count()).where(is_counted).group_by(MEDICAL_ENTRIES.c.retracted)
+        counts = {bool(retracted): count for retracted, count in await self.connection.execute(query)}
+        return EntryCounts(current=counts.get(False, 0), stored=sum(counts.values()))
 
     async def insert_entry(self, entry: MedicalEntry) -> None:
         row = {"id": entry.id, "patient_id": entry.patient_id, "kind": entry.kind, "created_at": entry.created_at}

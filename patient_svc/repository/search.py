@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, li
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search import MAX_MATCHES, KeyTerm, MatchRank, PatientMatch, PatientQuery, SearchResult
+from patient_svc.domain.search import MAX_MATCHES, MatchRank, PatientMatch, PatientQuery, SearchResult
 from patient_svc.domain.search_keys import SEARCH_VERSION
+from patient_svc.domain.search_ranges import KeyTerm, KeyTerms
 from patient_svc.repository.patients import patient_from_row
 from patient_svc.repository.search_keys import save_search_keys
 from patient_svc.repository.tables import PATIENTS, SEARCH_KEYS, VISITS
@@ -30,15 +31,14 @@ class SearchReads:
         """Look up identifiers and addresses, then all words exactly, then with an incomplete last one. A better rank counts."""
         async with self.database.read() as connection:
             accounts = list(await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.id.in_(account_ids)))) if account_ids else []
-            identified = [patient_id for term in query.identifying_terms for patient_id in await find_ids(connection, (term,), MAX_MATCHES)]
-            exact = await find_ids(connection, query.exact_terms, MAX_MATCHES)
-            is_exact = query.partial_terms == query.exact_terms
-            partial = [] if is_exact else await find_ids(connection, query.partial_terms, MAX_MATCHES)
+            identified, has_all_identified = await find_ids(connection, query.identifying_lookups, MAX_MATCHES)
+            exact, has_all_exact = await find_ids(connection, query.exact_lookups, MAX_MATCHES)
+            is_exact = query.partial_lookups == query.exact_lookups
+            partial, has_all_partial = await find_ids(connection, () if is_exact else query.partial_lookups, MAX_MATCHES)
             ranks = dict.fromkeys(partial, MatchRank.PARTIAL) | dict.fromkeys(exact, MatchRank.EXACT)
             ranks |= dict.fromkeys([*accounts, *identified], MatchRank.IDENTIFIED)
             latest = await _latest_visits(connection, ranks)
-            is_indexed = not await connection.scalar(select(exists().where(PATIENTS.c.search_version < SEARCH_VERSION)))
-        is_complete = is_indexed and all(len(ids) < MAX_MATCHES for ids in (identified, exact, partial))
+            is_complete = has_all_identified and has_all_exact and has_all_partial and await _is_indexed(connection)
         matches = (PatientMatch(patient_id, rank, latest.get(patient_id)) for patient_id, rank in ranks.items())
         return SearchResult(tuple(matches), is_complete)
 
@@ -51,11 +51,10 @@ class SearchWrites(SqlTransaction):
         patients = {row.id: patient_from_row(row) for row in rows}
         return [patients[patient_id] for patient_id in ids if patient_id in patients]
 
-    async def list_patients_with_keys(self, terms: Collection[KeyTerm], limit: int) -> list[Patient]:
-        ids = dict[UUID, None]()
-        for term in terms:
-            ids |= dict.fromkeys(await find_ids(self.connection, (term,), limit))
-        return await self.list_patients(list(ids))
+    async def list_candidates(self, lookups: Collection[KeyTerms], ids: Collection[UUID], limit: int) -> tuple[list[Patient], bool]:
+        found, has_all = await find_ids(self.connection, lookups, limit)
+        patients = await self.list_patients(list(dict.fromkeys([*ids, *found])))
+        return patients, has_all and await _is_indexed(self.connection)
 
     async def index_patients(self, limit: int) -> int:
         outdated = select(PATIENTS).where(PATIENTS.c.search_version < SEARCH_VERSION).order_by(PATIENTS.c.search_version, PATIENTS.c.id)
@@ -67,26 +66,36 @@ class SearchWrites(SqlTransaction):
         return len(rows)
 
 
-async def find_ids(connection: AsyncConnection, terms: Sequence[KeyTerm], limit: int) -> list[UUID]:
-    """Return the ids of patients who have all terms, at most `limit` of each lookup. An id may come more than once."""
-    ids = list[UUID]()
-    for lookup in lookups(terms, limit):
-        ids += await connection.scalars(lookup)
-    return ids
+async def find_ids(connection: AsyncConnection, lookups: Collection[KeyTerms], limit: int) -> tuple[list[UUID], bool]:
+    """Return the ids of patients whom one of the lookups finds, and whether these are all. An id may come more than once.
+
+    At most `limit` ids of each query are read.
+    """
+    ids, has_all = list[UUID](), True
+    for terms in lookups:
+        for query in lookup_queries(terms, limit):
+            found = list(await connection.scalars(query))
+            ids, has_all = ids + found, has_all and len(found) < limit
+    return ids, has_all
 
 
-def lookups(terms: Sequence[KeyTerm], limit: int) -> Iterator[Select[Any]]:
+def lookup_queries(terms: KeyTerms, limit: int) -> Iterator[Select[Any]]:
     """Yield the queries that together find the patients who have all terms: one for the single keys of the first term, one for each range.
 
     A query reads the primary key from its end, so that the newest patients come first and nothing is read after `limit` rows.
     """
-    first, *others = terms or ((),)
+    first, *others = terms
     keys = SEARCH_KEYS
     for group in _groups(first):
         query = select(keys.c.patient_id).where(_is_in(keys, group), *(_has_term(keys, term) for term in others))
         # MariaDB sorts the rows if a column that is constant stands in ORDER BY.
         order = (keys.c.patient_id,) if group[0].is_single and len(group) == 1 else (keys.c.key, keys.c.patient_id)
         yield query.order_by(*(column.desc() for column in order)).limit(limit)
+
+
+async def _is_indexed(connection: AsyncConnection) -> bool:
+    """Return whether the keys of all patients were made by the rules of today."""
+    return not await connection.scalar(select(exists().where(PATIENTS.c.search_version < SEARCH_VERSION)))
 
 
 def _groups(term: KeyTerm) -> Iterator[KeyTerm]:

@@ -6,7 +6,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.search_keys import KeyKind, SearchKey, search_keys
+from patient_svc.domain.search_keys import SearchKey, search_keys
+from patient_svc.domain.search_ranges import KeyKind
 from patient_svc.repository.tables import SEARCH_KEYS
 
 INSERT_KEYS = insert(SEARCH_KEYS)

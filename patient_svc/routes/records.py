@@ -17,14 +17,16 @@ from patient_svc.domain.records import (
     FieldNotForKind,
     MedicalEntry,
     MedicalEntryKind,
-    MedicalSummary,
     NoSuchEntry,
     OnsetBeforeBirth,
     OnsetInTheFuture,
     ReportedByPractitioner,
     TooManyEntries,
+    TooManyStoredEntries,
+    TooManyVersions,
 )
 from patient_svc.domain.relations import BreakGlassRequired, NotForReception
+from patient_svc.domain.summaries import MedicalSummary
 from patient_svc.ports import RecordsUnreadable
 from patient_svc.routes.callers import (
     BreakGlassOpener,
@@ -104,7 +106,7 @@ async def list_medical_history(
     operation_id="add_medical_entry",
     response_model=MedicalEntryOut,
     status_code=201,
-    responses=refusals(*UNWRITABLE, *BAD_CONTENT, TooManyEntries),
+    responses=refusals(*UNWRITABLE, *BAD_CONTENT, TooManyEntries, TooManyStoredEntries),
     summary="Add an entry to a medical history",
     dependencies=SECRET,
 )
@@ -154,7 +156,9 @@ async def list_medical_entry_versions(
     "/medical-history/{entry_id}",
     operation_id="correct_medical_entry",
     response_model=MedicalEntryOut,
-    responses=refusals(*UNWRITABLE, *BAD_CONTENT, NoSuchEntry, ReportedByPractitioner, EntryRetracted, Stale, PreconditionRequired),
+    responses=refusals(
+        *UNWRITABLE, *BAD_CONTENT, NoSuchEntry, ReportedByPractitioner, EntryRetracted, TooManyVersions, Stale, PreconditionRequired
+    ),
     summary="Correct an entry of a medical history",
 )
 async def correct_medical_entry(

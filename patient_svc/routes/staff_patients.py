@@ -33,9 +33,9 @@ SearchText = Annotated[
     OneLineText,
     Query(
         min_length=2,
-        max_length=100,
-        description="One to six words: parts of a name, digits of a phone number from its end, a day of birth (1984-06-02 or 02.06.1984), "
-        "an identifier, or a complete email address.",
+        description="Up to 32 words: parts of a name, digits of a phone number from its end, a day of birth (1984-06-02 or 02.06.1984; "
+        "02/06/1984 is searched as a day in June and in February), an identifier (`value` or `system|value`), or a complete email address. "
+        "Up to six of them may be numbers, days and addresses.",
         examples=["kim 1984-06-02"],
     ),
 ]
@@ -72,10 +72,11 @@ async def create_walk_in(
 ) -> WalkInOut:
     """For a patient who comes or calls without having registered. Reception and admins book for them by the id.
 
-    Mails about their visits go to `email`, if there is one. `possible_duplicates` names patients who may be the same person.
+    Mails about their visits go to `email`, if there is one. `possible_duplicates` names patients who may be the same person, also those
+    whose account has this address. The patient is created also if the accounts cannot be searched now; then `duplicates_complete` is false.
     """
     created = await patients.create_walk_in(body.to_patient(operation.id), caller)
-    walk_in = WalkInOut.from_walk_in(created.patient, created.possible_duplicates)
+    walk_in = WalkInOut.from_walk_in(created.patient, created.possible_duplicates, created.has_all_duplicates)
     return with_location(response, walk_in, f"/patients/{operation.id}")
 
 

@@ -221,16 +221,19 @@ class PossibleDuplicateOut(ReadModel):
 class WalkInOut(PatientOut):
     """A new patient without an account. `possible_duplicates` are patients who may be the same person, the most likely first.
 
-    They do not prevent anything.
+    They do not prevent anything. `duplicates_complete` is false if there may be others: while the accounts cannot be searched for the email
+    address, while patients are being indexed, and when there are more than are listed.
     """
 
     possible_duplicates: list[PossibleDuplicateOut] = Field(max_length=MAX_DUPLICATES)
+    duplicates_complete: bool
 
     @classmethod
-    def from_walk_in(cls, patient: Patient, duplicates: list[PossibleDuplicate]) -> Self:
+    def from_walk_in(cls, patient: Patient, duplicates: list[PossibleDuplicate], has_all: bool) -> Self:
         """Return a new patient with the possible duplicates."""
         profile = PatientOut.model_validate(patient).model_dump()
-        return cls(**profile, possible_duplicates=[PossibleDuplicateOut.from_duplicate(duplicate) for duplicate in duplicates])
+        listed = [PossibleDuplicateOut.from_duplicate(duplicate) for duplicate in duplicates]
+        return cls(**profile, possible_duplicates=listed, duplicates_complete=has_all)
 
 
 class FoundPatientsOut(Page[PatientOut]):

@@ -116,8 +116,8 @@ class MedicalEntryOut(ReadModel):
 class MedicalSummaryOut(ReadModel):
     """What matters of a medical history now, without retracted entries, the latest first.
 
-    Active and severe allergies come first; those that are resolved stay. Conditions and medications are the active ones, procedures and
-    notes the ten latest.
+    All allergies are listed, active and severe ones first; those that are resolved stay. Conditions and medications are the active ones,
+    procedures and notes the ten latest. `complete` is false when there are more active conditions or medications than are listed.
     """
 
     patient_id: UUID
@@ -126,6 +126,7 @@ class MedicalSummaryOut(ReadModel):
     medications: list[MedicalEntryOut]
     procedures: list[MedicalEntryOut]
     notes: list[MedicalEntryOut]
+    complete: bool
 
 
 class BreakGlassOut(ReadModel):

@@ -9,6 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.relations import UNRECORDED, AccessPolicy, Relations
 from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
 from patient_svc.usecases.accesses import access_line
@@ -61,7 +62,7 @@ class AccessControl:
         except Forbidden:
             await self._record_refusal(caller, patient_id, action, row_id)
             raise
-        if relations.is_known:
+        if relations.has_log:
             await self._record_refusal(caller, patient_id, action, row_id)
         raise relations.refusal(action)
 
@@ -70,8 +71,17 @@ class AccessControl:
         """Record that something else than a relation, such as the caller's role, forbids an action; nothing for an unknown patient."""
         async with self.store.begin() as tx:
             relations = await tx.get_relations(caller, patient_id, self.policy.treated_since(self.now()))
-            if relations.is_known:
+            if relations.has_log:
                 await tx.record_access(self._refusal(caller, patient_id, action, None))
+
+    @asynccontextmanager
+    async def record_attempt_on_merged(self, caller: Caller, patient_id: UUID, action: AccessAction) -> AsyncIterator[None]:
+        """Run what may raise PatientWasMerged, and then record that the action was refused, in the log of the former id."""
+        try:
+            yield
+        except PatientWasMerged:
+            await self.record_refusal(caller, patient_id, action)
+            raise
 
     async def _ask_about_treatment(self, caller: Caller, patient_id: UUID, action: AccessAction) -> bool:
         """Ask appointment-service whether a doctor treats the patient where the own read model says no: an event may be on its way."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -34,7 +36,7 @@ class Guardianships:
 
         Raises NoSuchGuardian, NoSuchPatient, PatientWasMerged, HasAccount, TooManyGuardians or TooManyDependants.
         """
-        async with self.store.begin() as tx:
+        async with self._begin_change(dependant_id, by) as tx:
             person = await tx.find_patient(guardian_id)
             if person is None or not (person.has_account and person.active):
                 raise NoSuchGuardian(pointer="/guardian_id")
@@ -56,7 +58,7 @@ class Guardianships:
     @retry_on_abort
     async def remove(self, dependant_id: UUID, guardian_id: UUID, *, by: Caller) -> None:
         """End a guardianship. Raises NoSuchPatient, also for a person who is not a guardian, or PatientWasMerged."""
-        async with self.store.begin() as tx:
+        async with self._begin_change(dependant_id, by) as tx:
             patient = require_current(await tx.find_patient(dependant_id), by)
             if not await tx.delete_guardianship(guardian_id, dependant_id):
                 raise NoSuchPatient
@@ -67,6 +69,11 @@ class Guardianships:
         """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient or PatientWasMerged."""
         async with self.access.begin(by, dependant_id, AccessAction.GUARDIANS_READ) as permitted:
             return await permitted.tx.list_guardians(dependant_id)
+
+    @asynccontextmanager
+    async def _begin_change(self, dependant_id: UUID, by: Caller) -> AsyncIterator[PatientTransaction]:
+        async with self.access.record_attempt_on_merged(by, dependant_id, AccessAction.PROFILE_CHANGED), self.store.begin() as tx:
+            yield tx
 
     async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
         updated = patient.next_version()

@@ -11,15 +11,14 @@ from zoneinfo import ZoneInfo
 
 from patient_svc.domain.access import AccessAction
 from patient_svc.domain.patients import Patient
-from patient_svc.domain.records import (
-    EntryFilter,
-    MedicalEntry,
-    MedicalEntryKind,
+from patient_svc.domain.records import EntryFilter, MedicalEntry, MedicalEntryKind, NoSuchEntry, ReportedBy
+from patient_svc.domain.summaries import (
+    ACTIVE_OF_KINDS,
+    ALL_ALLERGIES,
+    LATEST_OF_KINDS,
+    MAX_RECENT_ENTRIES,
     MedicalSummary,
-    NoSuchEntry,
-    ReportedBy,
     medical_summary,
-    refuse_too_many_entries,
 )
 from patient_svc.ports import SortKey
 from patient_svc.ports.records import RecordTransaction
@@ -27,6 +26,8 @@ from patient_svc.usecases.access_control import AccessControl
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
+
+PAGE_SIZE = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +75,19 @@ class MedicalHistory:
     async def summarize(self, caller: Caller, patient_id: UUID) -> MedicalSummary:
         """Return what matters of the history now, allergies first."""
         async with self.access.begin(caller, patient_id, AccessAction.SUMMARY_READ) as permitted:
-            limit = len(MedicalEntryKind) * self.max_entries
-            entries = await permitted.tx.list_entries(patient_id, EntryFilter(retracted=False), limit=limit, after=None)
-        return medical_summary(patient_id, entries)
+            allergies = await _list_all(permitted.tx, patient_id, ALL_ALLERGIES)
+            limits = dict.fromkeys(LATEST_OF_KINDS, MAX_RECENT_ENTRIES) | dict.fromkeys(ACTIVE_OF_KINDS, self.max_entries + 1)
+            entries = {
+                kind: await permitted.tx.list_entries(patient_id, wanted, limit=limits[kind], after=None)
+                for kind, wanted in (LATEST_OF_KINDS | ACTIVE_OF_KINDS).items()
+            }
+        return medical_summary(patient_id, allergies, entries, self.max_entries)
 
     @retry_on_abort
     async def add(self, caller: Caller, patient_id: UUID, entry_id: UUID, kind: MedicalEntryKind, content: Mapping[str, Any]) -> AddedEntry:
         """Add an entry, or return the first version of the one that has this id already.
 
-        Raises TooManyEntries, and the refusals of `MedicalEntry.check`.
+        Raises TooManyEntries, TooManyStoredEntries, and the refusals of `MedicalEntry.check`.
         """
         async with self.access.begin(caller, patient_id, AccessAction.HISTORY_ADDED, row_id=entry_id) as permitted:
             patient, now = await permitted.tx.get_patient(patient_id), self.now()
@@ -100,7 +105,7 @@ class MedicalHistory:
                 **content,
             ).with_default_status()
             entry.check(self._today(patient, now), patient.born_on)
-            refuse_too_many_entries(await permitted.tx.count_entries(patient_id, kind), self.max_entries)
+            (await permitted.tx.count_entries(patient_id, kind)).refuse_another(self.max_entries)
             await permitted.tx.insert_entry(entry)
         return AddedEntry(entry, is_repeated=False)
 
@@ -110,7 +115,7 @@ class MedicalHistory:
     ) -> MedicalEntry:
         """Replace some fields of an entry in a new version, unless nothing changes.
 
-        Raises NoSuchEntry, Stale, ReportedByPractitioner, EntryRetracted, and the refusals of `MedicalEntry.check`.
+        Raises NoSuchEntry, Stale, ReportedByPractitioner, EntryRetracted, TooManyVersions, and the refusals of `MedicalEntry.check`.
         """
         async with self.access.begin(caller, patient_id, AccessAction.HISTORY_CORRECTED, row_id=entry_id) as permitted:
             patient, now = await permitted.tx.get_patient(patient_id), self.now()
@@ -143,6 +148,15 @@ class MedicalHistory:
 
     def _today(self, patient: Patient, now: datetime) -> date:
         return now.astimezone(ZoneInfo(patient.time_zone or self.time_zone)).date()
+
+
+async def _list_all(tx: RecordTransaction, patient_id: UUID, wanted: EntryFilter) -> list[MedicalEntry]:
+    """Return all these entries, the latest first, page by page. A merged history can have more than a history may have."""
+    entries, after = list[MedicalEntry](), None
+    while page := await tx.list_entries(patient_id, wanted, limit=PAGE_SIZE, after=after):
+        entries += page
+        after = (page[-1].created_at.isoformat(), str(page[-1].id))
+    return entries
 
 
 async def _get_entry(tx: RecordTransaction, patient_id: UUID, entry_id: UUID) -> MedicalEntry:

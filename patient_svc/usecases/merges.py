@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
-from patient_svc.domain.access import Access, AccessAction, Relation
+from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.merges import (
     LiveVisit,
     Merge,
@@ -18,17 +17,31 @@ from patient_svc.domain.merges import (
     require_other,
     require_target,
 )
-from patient_svc.domain.patients import Patient
 from patient_svc.ports.merges import LiveVisits, MergeStore, MergeTransaction
+from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
 from patient_svc.usecases.patients import save_patient
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import require_version
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
-from shared.kit.retry import retry_on_abort
+from shared.kit.retry import TransactionAborted, retry_on_abort
 
 LONGEST_VISIT = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _LiveVisitsOf:
+    """The visits that appointment-service has for these ids."""
+
+    patient_ids: frozenset[UUID]
+    visits: tuple[LiveVisit, ...]
+
+    def of(self, plan: MergePlan) -> tuple[LiveVisit, ...]:
+        """Return the visits. Raises TransactionAborted when somebody was merged into one of the two after the question: ask again."""
+        if not self.patient_ids >= plan.former_ids.keys():
+            raise TransactionAborted
+        return self.visits
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class Merges:
 
     store: MergeStore
     visits: LiveVisits
+    access: AccessControl
     now: Clock
 
     async def merge(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge:
@@ -50,8 +64,9 @@ class Merges:
         source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer.
         """
         require_other(source_id, into)
-        earlier = await self._find_earlier(source_id, into)
-        return earlier or await self._carry_out(source_id, into, expected_version, by, await self._list_live(source_id, into))
+        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_MERGED):
+            earlier = await self._find_earlier(source_id, into)
+            return earlier or await self._carry_out(source_id, into, expected_version, by)
 
     async def preview(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge | MergePreview:
         """Return what a merge would do and why it would be refused, or what it did if it is done already.
@@ -59,14 +74,17 @@ class Merges:
         Raises the refusals of `merge` that are about ids and the version.
         """
         require_other(source_id, into)
-        earlier = await self._find_earlier(source_id, into)
-        return earlier or await self._read_preview(source_id, into, expected_version, by, await self._list_live(source_id, into))
+        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_READ):
+            earlier = await self._find_earlier(source_id, into)
+            return earlier or await self._read_preview(source_id, into, expected_version, by)
 
-    async def _list_live(self, *patient_ids: UUID) -> list[LiveVisit]:
-        """Return the visits that end after this moment."""
+    async def _list_live(self, source_id: UUID, into: UUID) -> _LiveVisitsOf:
+        """Return the visits of both that end after this moment, also those that appointment-service still has with a former id."""
+        async with self.store.begin() as tx:
+            patient_ids = frozenset({source_id, into, *await tx.list_former_ids((source_id, into))})
         now = self.now()
         visits = await self.visits.list_live(patient_ids, now - LONGEST_VISIT)
-        return [visit for visit in visits if visit.ends_at > now]
+        return _LiveVisitsOf(patient_ids, tuple(visit for visit in visits if visit.ends_at > now))
 
     @retry_on_abort
     async def _find_earlier(self, source_id: UUID, into: UUID) -> Merge | None:
@@ -75,23 +93,24 @@ class Merges:
         return merge if merge is not None and merge.into_id == into else None
 
     @retry_on_abort
-    async def _read_preview(
-        self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller, visits: Sequence[LiveVisit]
-    ) -> MergePreview:
+    async def _read_preview(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> MergePreview:
+        live = await self._list_live(source_id, into)
         async with self.store.begin() as tx:
             plan = await self._load_plan(tx, source_id, into, expected_version, by)
             await self._record(tx, plan, by, AccessAction.PROFILE_READ)
-        return MergePreview(plan, next(iter(plan.refusals(visits)), None))
+        return MergePreview(plan, next(iter(plan.refusals(live.of(plan))), None))
 
     @retry_on_abort
-    async def _carry_out(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller, visits: Sequence[LiveVisit]) -> Merge:
+    async def _carry_out(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge:
+        live = await self._list_live(source_id, into)
         async with self.store.begin() as tx:
             plan = await self._load_plan(tx, source_id, into, expected_version, by)
-            for refusal in plan.refusals(visits):
-                raise refusal
-            merge = plan.result(self.now())
-            await self._move(tx, plan, merge)
-            await self._record(tx, plan, by, AccessAction.PROFILE_MERGED)
+            merge, refusal = plan.result(self.now()), next(iter(plan.refusals(live.of(plan))), None)
+            if refusal is None:
+                await self._move(tx, plan, merge)
+            await self._record(tx, plan, by, AccessAction.PROFILE_MERGED, is_refused=refusal is not None)
+        if refusal is not None:
+            raise refusal
         return merge
 
     async def _load_plan(self, tx: MergeTransaction, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> MergePlan:
@@ -108,6 +127,7 @@ class Merges:
             target_dependants=frozenset(await tx.list_all_dependants(into)),
             visit_count=await tx.count_visits(source_id),
             entry_count=await tx.count_all_entries(source_id),
+            former_ids=await tx.list_former_ids((source_id, into)),
         )
 
     async def _move(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
@@ -124,10 +144,11 @@ class Merges:
             await save_patient(tx, dependant, dependant.next_version(), self.now)
         await tx.add_event(merged_event(stub, plan.target.id, new_id(), now))
 
-    async def _record(self, tx: MergeTransaction, plan: MergePlan, by: Caller, action: AccessAction) -> None:
-        """Record what the admin did in the logs of both patients; the line of each names the other."""
-        for patient, other in ((plan.source, plan.target), (plan.target, plan.source)):
-            await tx.record_access(self._line(patient, other, by, action))
+    async def _record(self, tx: MergeTransaction, plan: MergePlan, by: Caller, action: AccessAction, *, is_refused: bool = False) -> None:
+        """Record in the logs of both patients what the admin did, or was refused; the line of each names the other.
 
-    def _line(self, patient: Patient, other: Patient, by: Caller, action: AccessAction) -> Access:
-        return access_line(by, patient.id, action, Relation.ADMIN, now=self.now(), row_id=other.id)
+        A refusal can show the admin something of both, such as the times at which they have visits.
+        """
+        for patient, other in ((plan.source, plan.target), (plan.target, plan.source)):
+            relation = None if is_refused else Relation.ADMIN
+            await tx.record_access(access_line(by, patient.id, action, relation, now=self.now(), row_id=other.id))

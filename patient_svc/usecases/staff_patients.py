@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
-from patient_svc.domain.duplicates import MAX_CANDIDATES, PossibleDuplicate, duplicate_terms, possible_duplicates
+from patient_svc.domain.duplicates import MAX_CANDIDATES, MAX_DUPLICATES, PossibleDuplicate, duplicate_lookups, possible_duplicates
+from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import require_current
 from patient_svc.domain.patients import ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
-from patient_svc.ports import PatientStore, PatientTransaction
+from patient_svc.ports import AccountDirectory, PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line, record_listing
 from patient_svc.usecases.patients import save_patient
@@ -24,10 +26,14 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class WalkIn:
-    """A new patient without an account, and the patients who may be the same person."""
+    """A new patient without an account, and the patients who may be the same person.
+
+    `has_all_duplicates` is False if there may be others: auth-service did not answer, patients are still being indexed, or there are more.
+    """
 
     patient: Patient
     possible_duplicates: list[PossibleDuplicate]
+    has_all_duplicates: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +42,23 @@ class StaffPatients:
 
     store: PatientStore
     access: AccessControl
+    accounts: AccountDirectory
     now: Clock
     clinic: ClinicDefaults
 
-    @retry_on_abort
     async def create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
         """Create a patient without an account, or return the one that has this id already.
 
-        Raises BornLater, IdentifierTaken, or
-        PatientWasMerged when it was merged into another one since.
+        The accounts with the address are asked of auth-service; without its answer the patient is created all the same. Raises BornLater,
+        IdentifierTaken, or PatientWasMerged when it was merged into another one since.
         """
         patient.check_born_on(self.now(), self.clinic)
+        account_ids = await self.accounts.find_by_email([patient.email]) if patient.email is not None else []
+        async with self._record_refused_change(caller, patient.id):
+            return await self._create(patient, account_ids, caller)
+
+    @retry_on_abort
+    async def _create(self, patient: Patient, account_ids: Sequence[UUID] | None, caller: Caller) -> WalkIn:
         async with self.store.begin() as tx:
             existing = await tx.find_patient(patient.id)
             if existing is None:
@@ -54,8 +66,8 @@ class StaffPatients:
                 await tx.add_event(patient.changed_event(new_id(), self.now()))
                 await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
             current = require_current(existing or patient, caller)
-            duplicates = await self._list_duplicates(tx, patient, caller)
-        return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates)
+            duplicates, has_all = await self._list_duplicates(tx, patient, account_ids or [], caller)
+        return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates, has_all and account_ids is not None)
 
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         """Change some fields of a profile, and return as much of it as the caller may see.
@@ -67,7 +79,8 @@ class StaffPatients:
         except ContactFieldsOnly:
             await self.access.record_refusal(caller, patient_id, AccessAction.PROFILE_CHANGED)
             raise
-        return await self._update(patient_id, changes, expected_version, caller)
+        async with self._record_refused_change(caller, patient_id):
+            return await self._update(patient_id, changes, expected_version, caller)
 
     @retry_on_abort
     async def _update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
@@ -80,13 +93,38 @@ class StaffPatients:
             await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)
         return updated.in_clinic(self.clinic).view_for(caller, False)
 
-    async def _list_duplicates(self, tx: PatientTransaction, patient: Patient, caller: Caller) -> list[PossibleDuplicate]:
-        """Return the patients who may be the same person, as far as the caller may see them, and record that they are shown."""
-        candidates = await tx.list_patients_with_keys(duplicate_terms(patient), MAX_CANDIDATES)
-        duplicates = possible_duplicates(patient, candidates)
-        ids = [duplicate.patient.id for duplicate in duplicates]
+    @asynccontextmanager
+    async def _record_refused_change(self, caller: Caller, patient_id: UUID) -> AsyncIterator[None]:
+        """Run a change, and record a refusal that tells the caller something of a patient.
+
+        IdentifierTaken says whose identifier it is: that is a read of the other patient.
+        """
+        try:
+            async with self.access.record_attempt_on_merged(caller, patient_id, AccessAction.PROFILE_CHANGED):
+                yield
+        except IdentifierTaken as refusal:
+            await self._record_shown(caller, UUID(refusal.facts["patient_id"]))
+            raise
+
+    @retry_on_abort
+    async def _record_shown(self, caller: Caller, patient_id: UUID) -> None:
+        async with self.store.begin() as tx:
+            await self._record(tx, caller, patient_id, AccessAction.PROFILE_READ)
+
+    async def _list_duplicates(
+        self, tx: PatientTransaction, patient: Patient, account_ids: Sequence[UUID], caller: Caller
+    ) -> tuple[list[PossibleDuplicate], bool]:
+        """Return the patients who may be the same person, as far as the caller may see them, and whether these are all.
+
+        Records that they are shown.
+        """
+        candidates, has_all = await tx.list_candidates(duplicate_lookups(patient), account_ids, MAX_CANDIDATES)
+        duplicates = possible_duplicates(patient, candidates, account_ids)
+        shown = duplicates[:MAX_DUPLICATES]
+        ids = [duplicate.patient.id for duplicate in shown]
         await record_listing(tx, caller, ids, AccessAction.PROFILE_READ, RELATION_BY_ROLE[caller.role], now=self.now())
-        return [replace(duplicate, patient=duplicate.patient.view_for(caller, False)) for duplicate in duplicates]
+        views = [replace(duplicate, patient=duplicate.patient.view_for(caller, False)) for duplicate in shown]
+        return views, has_all and len(shown) == len(duplicates)
 
     async def _record(self, tx: PatientTransaction, caller: Caller, patient_id: UUID, action: AccessAction) -> None:
         await tx.record_access(access_line(caller, patient_id, action, RELATION_BY_ROLE[caller.role], now=self.now()))

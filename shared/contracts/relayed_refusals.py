@@ -147,3 +147,12 @@ class IdempotencyKeyReused(Invalid):
     detail = "This Idempotency-Key was used with another request."
     remedy = "Use a new key for a new request. Repeat a request with everything as it was."
     example_pointers = ("/Idempotency-Key",)
+
+
+class PatientWasMerged(NotFound):
+    """Raised for staff who ask for a patient who was merged into another one. The fact `merged_into` is the other one."""
+
+    code = "patient_merged"
+    detail = "This patient was merged into another one."
+    remedy = "Use the patient that `merged_into` names."
+    example_facts = facts(merged_into="01a206b9-ffc9-726c-b520-6c5fbdafecf3")

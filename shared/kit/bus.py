@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from shared.contracts.events import TOPICS, Event
 from shared.kit.clock import Clock
 from shared.kit.dead_messages import KeepDeadMessage
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event, traceparent
 
 EXCHANGE = "careslot.events"
@@ -83,7 +84,7 @@ async def dispatch_message(handlers: Handlers, body: bytes) -> None:
         envelope = json.loads(body)
         event = Event.from_cloudevent(envelope)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidMessage(repr(error)) from error
+        raise InvalidMessage(describe_error(error)) from error
     token = traceparent.set(envelope.get("traceparent"))
     try:
         await handlers[type(event)](event)

@@ -16,6 +16,7 @@ from shared.kit.bus import DELAYS_SECONDS, Handler, Handlers, InvalidMessage, Un
 from shared.kit.cancellation import propagate_cancellation
 from shared.kit.clock import Clock
 from shared.kit.dead_messages import UNKNOWN_ERROR, DeadMessage, KeepDeadMessage, error_summary, without_text
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event
 
 POLL_SECONDS = 1
@@ -87,7 +88,7 @@ class EmbeddedBus:
             try:
                 await dispatch_message(handlers, body)
             except Exception as error:
-                log_event("broadcast_failed", logging.WARNING, topic=topic, reason=repr(error))
+                log_event("broadcast_failed", logging.WARNING, topic=topic, reason=describe_error(error))
         for consumer in self._consumers.values():
             consumer.wake_event.set()
 
@@ -168,7 +169,7 @@ class EmbeddedBus:
         try:
             await dispatch_message(consumer.handlers, body)
         except Exception as error:
-            log_event("delivery_failed", logging.WARNING, queue=queue, attempt=attempt, reason=repr(error))
+            log_event("delivery_failed", logging.WARNING, queue=queue, attempt=attempt, reason=describe_error(error))
             is_dead = isinstance(error, InvalidMessage) or attempt >= len(self._delays)
             due_at = self._clock().timestamp() + (0 if is_dead else self._delays[attempt])
             await self._execute(RECORD_FAILURE, (due_at, int(is_dead), error_summary(error), seq))

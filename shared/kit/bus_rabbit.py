@@ -16,6 +16,7 @@ from aio_pika.exceptions import PublishError
 
 from shared.kit.bus import DELAYS_SECONDS, EXCHANGE, Handlers, PublishFailed, Unroutable, dispatch_message
 from shared.kit.dead_messages import KeepDeadMessage
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event
 from shared.kit.rabbit_dead_letters import hand_over_dead_message
 from shared.kit.rabbit_old_queues import OldQueues
@@ -102,7 +103,7 @@ class RabbitBus:
         except PublishError as error:
             raise Unroutable("no service has subscribed to the topic") from error
         except BROKER_ERRORS as error:
-            raise PublishFailed(f"{type(error).__name__}: {error}") from error
+            raise PublishFailed(describe_error(error)) from error
 
     async def _add_subscription(self, queue: str | None, handlers: Handlers, keep_dead: KeepDeadMessage | None) -> None:
         self._subscriptions.append((queue, handlers, keep_dead))
@@ -120,7 +121,7 @@ class RabbitBus:
                     await self._consume(*subscription)
                 self._ready.set()
             except BROKER_ERRORS as error:
-                log_event("broker_unreachable", logging.WARNING, broker=urlsplit(self._url).hostname, reason=repr(error))
+                log_event("broker_unreachable", logging.WARNING, broker=urlsplit(self._url).hostname, reason=describe_error(error))
                 await self._disconnect()
                 await asyncio.sleep(1)
 
@@ -154,7 +155,7 @@ class RabbitBus:
         try:
             await dispatch_message(handlers, message.body)
         except Exception as error:
-            log_event("delivery_failed", logging.WARNING, queue=queue, reason=repr(error))
+            log_event("delivery_failed", logging.WARNING, queue=queue, reason=describe_error(error))
             if queue is not None:
                 target, headers = next_queue(queue, message, error, self._delays)
                 try:

@@ -27,7 +27,12 @@ class RollbackOnClose(sqlite3.Connection):
 def create_sqlite_engine(url: str, begin: str, connections: int) -> AsyncEngine:
     """Return an engine whose transactions start with `begin`: "BEGIN", or "BEGIN IMMEDIATE" to take the write lock at once."""
     engine = create_async_engine(
-        url, pool_size=connections, max_overflow=0, pool_timeout=5, connect_args={"timeout": 5, "factory": RollbackOnClose}
+        url,
+        hide_parameters=True,  # the text of an error has no values of rows
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=5,
+        connect_args={"timeout": 5, "factory": RollbackOnClose},
     )
 
     def set_pragmas(connection: Any, _record: Any) -> None:
@@ -59,6 +64,7 @@ def create_mysql_engine(url: str, isolation: str, connections: int) -> AsyncEngi
     return create_async_engine(
         url,
         isolation_level=isolation,
+        hide_parameters=True,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=2,

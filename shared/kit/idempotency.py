@@ -1,11 +1,11 @@
-"""Idempotency-Key: the first response to a keyed POST is stored and sent again (draft-ietf-httpapi-idempotency-key-header)."""
+"""Idempotency-Key: the first response to a keyed POST is stored, encrypted, and sent again (draft-ietf-httpapi-idempotency-key-header)."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Protocol
 from uuid import UUID
@@ -18,6 +18,7 @@ from shared.contracts.relayed_refusals import IdempotencyKeyReused as Idempotenc
 from shared.kit.ids import new_id
 from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
+from shared.kit.sealed_answers import open_body, seal_body
 
 STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
 CALLER = "careslot-caller"
@@ -45,7 +46,10 @@ class RequestInProgress(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response as it was sent. `headers` also has an entry CALLER, so that the answers of one caller can be deleted."""
+    """A response as it was sent, or, in a store, with a body that `seal_body` has encrypted.
+
+    `headers` also has an entry CALLER, so that the answers of one caller can be deleted.
+    """
 
     status: int
     headers: dict[str, str]
@@ -55,6 +59,14 @@ class StoredResponse:
     def from_response(cls, response: Response, caller_id: UUID) -> StoredResponse:
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
         return cls(response.status_code, {**headers, CALLER: str(caller_id)}, bytes(response.body))
+
+    def seal(self, key_id: UUID, key: str) -> StoredResponse:
+        """Return the response as it is stored."""
+        return replace(self, body=seal_body(self.body, key_id, key))
+
+    def open(self, key_id: UUID, key: str) -> StoredResponse:
+        """Return a stored response as it was sent."""
+        return replace(self, body=open_body(self.body, key_id, key))
 
     def replay(self) -> Response:
         """Return the response again, marked with `Idempotent-Replayed: true`."""
@@ -120,22 +132,22 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     key_id, fingerprint = derive_id(caller_id, request.url.path, key), await _fingerprint(request, key if has_secrets else "")
     stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
     if stored is not None:
-        return stored.replay()
+        return stored.open(key_id, key).replay()
     request.operation_id = key_id
     try:
         response = await run()
     except BaseException:
         await retry_transaction(lambda: store.release(key_id))
         raise
-    await retry_transaction(lambda: _end_claim(store, key_id, response, caller_id))
+    await retry_transaction(lambda: _end_claim(store, key_id, key, response, caller_id))
     return response
 
 
-async def _end_claim(store: IdempotencyStore, key_id: UUID, response: Response, caller_id: UUID) -> None:
+async def _end_claim(store: IdempotencyStore, key_id: UUID, key: str, response: Response, caller_id: UUID) -> None:
     is_secret = "no-store" in response.headers.get("cache-control", "")
     is_temporary = response.status_code == 429 or response.status_code >= 500
     if not is_secret and not is_temporary:
-        await store.save_response(key_id, StoredResponse.from_response(response, caller_id))
+        await store.save_response(key_id, StoredResponse.from_response(response, caller_id).seal(key_id, key))
     elif response.status_code < 400:
         await store.reopen(key_id)
     else:

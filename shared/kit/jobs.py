@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from shared.contracts.refusals import Refusal
 from shared.kit.cancellation import propagate_cancellation
+from shared.kit.error_texts import describe_error
 from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log_event
 from shared.kit.retry import TransactionAborted
@@ -82,7 +83,7 @@ class Job:
                 return 0
             return await self.work()
         except (Refusal, TransactionAborted, OSError, TimeoutError) as error:
-            log_event("job_postponed", logging.WARNING, job=self.name, reason=repr(error))
+            log_event("job_postponed", logging.WARNING, job=self.name, reason=describe_error(error))
         except Exception as error:
             log_event("job_failed", logging.ERROR, error=error, job=self.name)
         return 0

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pydantic_core import to_json
 
 from shared.kit.clock import system_timestamp
+from shared.kit.error_texts import format_error
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 traceparent: ContextVar[str | None] = ContextVar("traceparent", default=None)
@@ -44,11 +45,12 @@ def format_line(timestamp: float, level: int, event: str, facts: dict[str, objec
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats the records of the logging package as log lines."""
+    """Formats the records of the logging package as log lines. The texts of errors are left out as `describe_error` says."""
 
     def format(self, record: logging.LogRecord) -> str:
-        exception = self.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else None
-        return format_line(record.created, record.levelno, record.getMessage(), record.__dict__.get("facts", {}), exception)
+        exception = format_error(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None
+        message = record.getMessage().partition("\n")[0]  # asyncio writes the error into the lines below the first
+        return format_line(record.created, record.levelno, message, record.__dict__.get("facts", {}), exception)
 
 
 class JsonLineHandler(logging.StreamHandler):  # type: ignore[type-arg]
@@ -64,8 +66,13 @@ class JsonLineHandler(logging.StreamHandler):  # type: ignore[type-arg]
 
 
 def configure_logging(level: str = "INFO") -> None:
-    """Log events of `level` and above, to standard error unless the log has a handler already."""
+    """Log events of `level` and above, to standard error unless the log has a handler already.
+
+    Warnings of libraries are written there, too, in the same format: asyncio's and uvicorn's about exceptions would show their texts.
+    """
     log.setLevel(level)
+    if not logging.root.handlers:
+        logging.root.addHandler(JsonLineHandler(sys.stderr))
     if not log.handlers:
         log.handlers, log.propagate = [JsonLineHandler(sys.stderr)], False
 

@@ -10,6 +10,7 @@ from typing import Any
 from aio_pika.abc import AbstractIncomingMessage
 
 from shared.kit.dead_messages import UNKNOWN_ERROR, DeadMessage, KeepDeadMessage, without_text
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event
 from shared.kit.rabbit_retries import ATTEMPT_HEADER, BROKER_ERRORS, DELIVERY_LIMIT, ERROR_HEADER, REPLAY_HEADER, header_number
 
@@ -22,7 +23,7 @@ async def hand_over_dead_message(keep_dead: KeepDeadMessage, message: AbstractIn
     try:
         await keep_dead(dead_message(message))
     except Exception as error:
-        log_event("dead_letter_not_kept", logging.WARNING, queue=message.routing_key, reason=repr(error))
+        log_event("dead_letter_not_kept", logging.WARNING, queue=message.routing_key, reason=describe_error(error))
         await asyncio.sleep(PAUSE_SECONDS)
         with suppress(*BROKER_ERRORS):
             await message.nack(requeue=True)

@@ -15,6 +15,7 @@ from typing import Any
 import aio_pika
 from aio_pika.exceptions import ChannelClosed, ChannelNotFoundEntity
 
+from shared.kit.error_texts import describe_error
 from shared.kit.logs import log_event
 from shared.kit.rabbit_retries import ATTEMPT_HEADER, BROKER_ERRORS, ERROR_HEADER, TIMEOUT_SECONDS, VERSION, persistent_message, suffixes
 
@@ -43,7 +44,7 @@ class OldQueues:
                     if await self._move_once(connection):
                         return
             except BROKER_ERRORS as error:
-                log_event("old_queues_wait", logging.WARNING, queue=self.queue, reason=repr(error))
+                log_event("old_queues_wait", logging.WARNING, queue=self.queue, reason=describe_error(error))
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _move_once(self, connection: Any) -> bool:

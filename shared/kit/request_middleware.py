@@ -13,9 +13,9 @@ from shared.kit.deadlines import deadline
 from shared.kit.exception_handlers import internal_error_response
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event, request_id, traceparent
-from shared.kit.problems import MAX_REPEATED_CHARACTERS
 
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,%d}" % MAX_REPEATED_CHARACTERS)
+REQUEST_ID = re.compile(rb"(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64})|[0-7][0-9A-HJKMNP-TV-Z]{25}")
+"""A UUID, 16 to 64 hexadecimal digits, or a ULID. The id goes into log and audit trail, where free text could name a patient."""
 TIMEOUT_MS = re.compile(rb"[0-9]{1,5}")
 TRACEPARENT = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 MAX_SECONDS = 20.0

@@ -123,7 +123,7 @@ def test_bookings_during_a_merge_are_the_targets_in_the_end_and_the_old_id_can_b
     merged, booked = race(clinic, starts[2 : 2 + BOOKINGS], starts[20:22])
     assert merged.status_code == 200, merged.text
     refused = clinic.post(clinic.admin, starts[30], 0, clinic.walk_in)
-    assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
+    assert (refused.status_code, refused.json()["code"]) == (404, "patient_merged")
     visits = [early, *booked]
     clinic.wait_until_followed({visit["id"] for visit in visits})
 

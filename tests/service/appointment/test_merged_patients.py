@@ -16,7 +16,7 @@ from shared.contracts.identity import Role
 from shared.kit.ids import new_id
 from tests.running import NOON
 from tests.service.appointment.clinic import ADMIN, ANNA, BO, DESK, DR_WEISS, NOTIFICATION_SERVICE, RunningClinic, a_clinic
-from tests.tokens import bearer
+from tests.tokens import bearer, service_bearer
 from tests.unit.appointment.builders import HALF, LINK_TOKENS, NINE, PATIENT, STRANGER, TEN, a_patient, a_patient_contact
 
 JSON = {"Accept": "application/json"}
@@ -97,7 +97,7 @@ async def test_two_merges_in_a_row_end_with_the_last_patient(clinic: RunningClin
 async def test_the_old_id_can_book_nothing_and_a_booking_that_was_stored_late_follows(clinic: RunningClinic) -> None:
     await clinic.merge(PATIENT, STRANGER)
     refused = await clinic.book(DESK, patient_id=str(PATIENT))
-    assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
+    assert (refused.status_code, refused.json()["code"]) == (404, "patient_merged")
     clinic.upstreams.merged.clear()
     clinic.upstreams.patients[PATIENT] = a_patient()
     late = await clinic.booked(ANNA)
@@ -161,3 +161,32 @@ async def test_the_doctor_and_staff_act_on_the_visit_as_before(clinic: RunningCl
     clinic.service.clock.set(TEN)
     assert (await clinic.do(appointment, "check-in", DR_WEISS)).status_code == 200
     assert (await clinic.do(appointment, "restore", ADMIN)).status_code == 200
+
+
+async def test_staff_who_book_for_a_former_id_are_told_who_has_the_data_and_others_are_not(clinic: RunningClinic) -> None:
+    await clinic.merge(PATIENT, STRANGER)
+    await clinic.merge(STRANGER, LAST)
+    for staff in (DESK, ADMIN):
+        refused = await clinic.book(staff, patient_id=str(PATIENT))
+        assert (refused.status_code, refused.json()["code"], refused.json()["merged_into"]) == (404, "patient_merged", str(LAST))
+    for caller in (CY, ANNA):
+        refused = await clinic.book(caller, patient_id=str(PATIENT))
+        assert (refused.status_code, refused.json()["code"], "merged_into" in refused.json()) == (404, "no_such_patient", False)
+    unknown = await clinic.book(DESK, patient_id=str(UUID(int=0xDEAD)))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "no_such_patient")
+
+
+async def test_a_list_for_a_former_id_has_the_targets_appointments_for_staff_only(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked()
+    await clinic.merge(PATIENT, STRANGER)
+    await clinic.merge(STRANGER, LAST)
+    for is_finished in (False, True):
+        for caller, expected in ((DESK, [appointment["id"]]), (ADMIN, [appointment["id"]])):
+            listed = (await clinic.get(f"/appointments?patient_id={PATIENT}", caller)).json()["items"]
+            assert [item["id"] for item in listed] == expected, is_finished
+        for_services = await clinic.get(f"/internal/appointments?patient_id={PATIENT}", service_bearer("admin-service"))
+        assert [item["id"] for item in for_services.json()["items"]] == [appointment["id"]]
+        await finish(clinic)
+    assert (await clinic.get(f"/appointments?patient_id={PATIENT}", CY)).json()["items"] == []
+    doctors = (await clinic.get(f"/appointments?patient_id={PATIENT}", DR_WEISS)).json()["items"]
+    assert doctors == [], "a doctor sees the own appointments by the ids that they have now"

@@ -53,11 +53,11 @@ async def test_forged_headers_are_not_forwarded() -> None:
 
 
 async def test_a_valid_request_id_and_trace_are_forwarded() -> None:
-    trace = f"00-{'1' * 32}-{'2' * 16}-01"
+    trace, request_id = f"00-{'1' * 32}-{'2' * 16}-01", "9f1c2b7e5a4d4c0f"
     async with running_gateway() as gateway:
-        response = await gateway.request("GET", "/doctors", {"X-Request-ID": "abc-1", "traceparent": trace})
+        response = await gateway.request("GET", "/doctors", {"X-Request-ID": request_id, "traceparent": trace})
         arrived = dict(response.json()["headers"])
-        assert (arrived["x-request-id"], arrived["traceparent"], response.headers["x-request-id"]) == ("abc-1", trace, "abc-1")
+        assert (arrived["x-request-id"], arrived["traceparent"], response.headers["x-request-id"]) == (request_id, trace, request_id)
 
 
 async def test_headers_about_the_service_itself_are_not_sent_to_the_client() -> None:

@@ -34,7 +34,9 @@ async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[Ru
 
 
 def answer_no_treatment(request: httpx.Request) -> httpx.Response:
-    """Answer as appointment-service does where a doctor has no appointments with a patient."""
+    """Answer as appointment-service does where a doctor has no appointments with a patient, and as auth-service without accounts."""
+    if request.url.path == "/internal/account-search":
+        return httpx.Response(200, json={"account_ids": []})
     assert request.url.path == "/internal/appointments"
     return httpx.Response(200, json={"items": [], "next": None})
 

@@ -57,7 +57,7 @@ class Matrix:
 
     async def call(self, caller: str, operation: MatrixOperation) -> tuple[str, httpx.Response]:
         """Carry out an operation as a caller, on an entry that the patient has reported just now; return the request's id, too."""
-        who, request_id = CALLERS[caller], f"matrix-{next(self.numbers)}"
+        who, request_id = CALLERS[caller], f"{next(self.numbers):032x}"
         headers = who.headers | {"X-Request-ID": request_id}
         ids = {"patient_id": who.patient_id, "dependant_id": who.patient_id, "guardian_id": OTHER_GUARDIAN}
         if "{entry_id}" in operation.path:

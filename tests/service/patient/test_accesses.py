@@ -28,11 +28,12 @@ from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON, RECORD_KEYS, RunningService, run_service
-from tests.service.patient.running_patient import DOCTOR, OTHER, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile
+from tests.service.patient.running_patient import DOCTOR, OTHER, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile, list_events
 from tests.tokens import bearer, service_bearer
 
 FORMER_DOCTOR, ADMIN_ID = UUID(int=21), UUID(int=22)
 ADMIN, ADMIN_SERVICE = bearer(Role.ADMIN, ADMIN_ID), service_bearer("admin-service")
+REQUEST_ID = "9f1c2b7e5a4d4c0f"
 LOG = "/patients/me/access-log"
 Line = tuple[str, str | None, str]
 
@@ -152,8 +153,14 @@ async def test_an_unknown_patient_has_no_line_and_the_same_answer_as_one_who_may
     assert await lines_of(patients) == [("profile.read", None, "refused")]
 
 
+async def test_a_request_id_that_is_free_text_is_replaced_in_the_audit_trail(patients: RunningService) -> None:
+    await read_profile(patients, ADMIN | {"X-Request-ID": "Mina.Park_hiv-positive"})
+    (line,) = await list_events(patients, AuditRecorded)
+    assert UUID(line.request_id or "")
+
+
 async def test_a_line_names_actor_patient_and_request_and_no_text(patients: RunningService) -> None:
-    await read_profile(patients, ADMIN | {"X-Request-ID": "req-7"})
+    await read_profile(patients, ADMIN | {"X-Request-ID": REQUEST_ID})
     await patients.run_until_idle()
     (line,) = patients.published
     (shown,) = (await list_log(patients))["items"]
@@ -166,7 +173,7 @@ async def test_a_line_names_actor_patient_and_request_and_no_text(patients: Runn
         action="profile.read",
         relation="admin",
         outcome="done",
-        request_id="req-7",
+        request_id=REQUEST_ID,
         source=Service.PATIENT,
     )
 

@@ -45,7 +45,7 @@ async def test_a_walk_in_is_a_patient_with_an_address_and_no_account(patients: R
     absent = dict.fromkeys(("sex", "address", "emergency_contact", "preferred_contact")) | {"identifiers": []}
     defaults = {"time_zone": "UTC", "locale": "en", "reminders_consent": True}
     profile = WALK_IN | {"email": "jo@example.com"} | absent | defaults | {"id": patient["id"], "version": 1}
-    assert patient == profile | {"possible_duplicates": []}
+    assert patient == profile | {"possible_duplicates": [], "duplicates_complete": True}
     assert (await patients.http.get(created.headers["location"], headers=ADMIN)).json() == profile
     assert str((await list_events(patients, PatientChanged))[-1].patient_id) == patient["id"]
     (contact,) = await get_contacts(patients, patient["id"])

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from patient_svc.domain.records import MAX_VERSIONS, STORED_PER_LIMIT
 from patient_svc.repository.tables import INFRASTRUCTURE
 from shared.kit.sql import Database
 from tests.running import NOON
@@ -255,8 +256,9 @@ async def test_a_summary_begins_with_allergies_and_leaves_out_what_does_not_matt
         histories.service.clock.set(NOON + timedelta(minutes=number))
         await histories.add(kind="note", title=f"Note {number}", code=None)
     summary = (await histories.call("GET", SUMMARY, "treating doctor")).json()
-    titles = {name: [entry["title"] for entry in entries] for name, entries in summary.items() if name != "patient_id"}
-    assert list(summary) == ["patient_id", "allergies", "conditions", "medications", "procedures", "notes"]
+    titles = {name: [entry["title"] for entry in entries] for name, entries in summary.items() if name not in ("patient_id", "complete")}
+    assert list(summary) == ["patient_id", "allergies", "conditions", "medications", "procedures", "notes", "complete"]
+    assert summary["complete"]
     assert titles == {
         "allergies": ["Penicillin", "Pollen", "Milk"],
         "conditions": ["Asthma"],
@@ -275,3 +277,47 @@ async def test_an_unknown_entry_and_an_entry_of_another_patient_are_not_found(hi
         await histories.call("POST", f"{missing}/retract", "self"),
     ]
     assert [(response.status_code, response.json()["code"]) for response in responses] == [(404, "no_such_entry")] * 4
+
+
+async def test_a_summary_has_every_allergy_also_of_a_history_with_more_entries_than_it_may_have(tmp_path: Path, sql_url: str) -> None:
+    """A merge, or a smaller PATIENT_MAX_ENTRIES, leaves more entries than may be added."""
+    async with run_histories(tmp_path, sql_url) as histories:
+        await histories.add(**PENICILLIN, code=None)
+        for number in range(12):
+            histories.service.clock.set(NOON + timedelta(minutes=number + 1))
+            await histories.add(kind="allergy", title=f"Pollen {number}", severity="mild", code=None)
+            for kind in ("condition", "medication", "note"):
+                await histories.add(kind=kind, title=f"Later {number}", code=None)
+    async with run_histories(tmp_path, sql_url, max_entries=2) as histories:
+        summary = (await histories.call("GET", SUMMARY, "treating doctor")).json()
+    assert summary["allergies"][0]["title"] == "Penicillin"
+    assert len(summary["allergies"]) == 13
+    assert [entry["title"] for entry in summary["medications"]] == ["Later 11", "Later 10"]
+    assert not summary["complete"]
+
+
+async def test_as_many_conditions_and_medications_as_a_history_may_have_are_a_complete_summary(small: Histories) -> None:
+    for kind in ("condition", "condition", "medication", "medication"):
+        await small.add(kind=kind, code=None)
+    assert (await small.call("GET", SUMMARY, "treating doctor")).json()["complete"]
+
+
+async def test_what_is_added_and_retracted_again_and_again_ends_at_a_ceiling(small: Histories) -> None:
+    for _ in range(2 * STORED_PER_LIMIT):
+        entry = await small.add("self")
+        await small.call("POST", f"{HISTORY}/{entry['id']}/retract", "self")
+    refused = await small.call("POST", HISTORY, "self", ASTHMA)
+    assert (refused.status_code, refused.json()["code"], refused.json()["limit"]) == (409, "too_many_stored_entries", 20)
+    await small.add("self", kind="note", code=None)
+
+
+async def test_an_entry_with_all_its_versions_is_corrected_no_more_but_can_be_retracted(small: Histories) -> None:
+    path = f"{HISTORY}/{(await small.add('self'))['id']}"
+    for version in range(1, MAX_VERSIONS):
+        await small.call("PATCH", path, "self", {"title": f"Version {version}"}, If_Match=f'"{version}"')
+    refused = await small.call("PATCH", path, "self", {"title": "Again"}, If_Match="*")
+    assert (refused.status_code, refused.json()["code"], refused.json()["limit"]) == (409, "too_many_versions", MAX_VERSIONS)
+    unchanged = await small.call("PATCH", path, "self", {"title": f"Version {MAX_VERSIONS - 1}"}, If_Match="*")
+    assert (unchanged.status_code, unchanged.json()["version"]) == (200, MAX_VERSIONS)
+    retracted = await small.call("POST", f"{path}/retract", "self")
+    assert (retracted.status_code, retracted.json()["retracted"]) == (200, True)

@@ -321,3 +321,101 @@ async def test_nothing_is_added_to_the_old_profile_while_it_is_merged(clinic: Me
         after = (await clinic.get(f"/patients/{SAM}/medical-history?limit=100", SAMS_TOKEN))["items"]
         assert len(after) == before + count
         assert {row.patient_id for row in await clinic.rows(sa.select(RECORD_KEYS))} == {SAM}
+
+
+async def test_visits_that_still_have_a_former_id_overlap_as_those_of_the_patient_do(clinic: MergeClinic) -> None:
+    """appointment-service follows a merge a little later: after it, its visits have the old id for a while."""
+    overlapping = [UUID(int=41), UUID(int=42)]
+    first, second, third = [await clinic.add_walk_in(identifiers=[]) for _ in range(3)]
+    clinic.upstream.visits = [
+        (overlapping[0], UUID(first), NOON + timedelta(hours=1), 30),
+        (overlapping[1], UUID(second), NOON + timedelta(hours=1), 30),
+    ]
+    assert (await clinic.merge(first)).status_code == 200
+    refused, preview = await clinic.merge(second), await clinic.merge(second, query="?dry_run=true")
+    pairs = [{"appointment_id": str(overlapping[1]), "appointment_id_of_target": str(overlapping[0])}]
+    assert (refused.status_code, refused.json().get("overlapping")) == (409, pairs)
+    assert preview.json()["refusal"]["facts"] == {"overlapping": pairs}
+    assert (await clinic.merge(second, third)).status_code == 200
+    refused = await clinic.merge(third)
+    assert (refused.status_code, refused.json().get("overlapping")) == (409, pairs), "the source has a former id, too"
+
+
+async def test_somebody_who_is_merged_into_the_target_after_the_question_is_asked_about_as_well(clinic: MergeClinic) -> None:
+    for round_number in range(3):
+        starts_at = NOON + timedelta(days=round_number, hours=1)
+        walk_ins = [await clinic.add_walk_in(identifiers=[]) for _ in range(2)]
+        clinic.upstream.visits += [(UUID(int=50 + 2 * round_number + index), UUID(walk_ins[index]), starts_at, 30) for index in (0, 1)]
+        statuses = [response.status_code for response in await asyncio.gather(*map(clinic.merge, walk_ins))]
+        assert sorted(statuses) == [200, 409]
+
+
+async def test_many_former_ids_are_asked_about_in_several_requests(clinic: MergeClinic) -> None:
+    async with Database(clinic.url) as database, database.write() as connection:
+        merged = {"full_name": "", "has_account": False, "active": True, "version": 2, "merged_into": SAM}
+        columns = (await connection.execute(sa.select(PATIENTS).where(PATIENTS.c.id == SAM))).one()._mapping
+        await connection.execute(sa.insert(PATIENTS), [{**columns, **merged, "id": UUID(int=5000 + number)} for number in range(90)])
+    old = await clinic.add_walk_in(identifiers=[])
+    clinic.upstream.visits = [(UUID(int=41), UUID(int=5089), NOON, 30), (UUID(int=42), UUID(old), NOON, 30)]
+    assert (await clinic.merge(old)).status_code == 409
+
+
+async def test_a_merge_loses_no_entry_and_nothing_is_added_until_there_are_fewer_than_the_limit(tmp_path: Path, sql_url: str) -> None:
+    upstream = LiveVisitsUpstream()
+    async with run_service("patient_svc", tmp_path, upstream, database_url=sql_url, max_entries=2) as service:
+        await create_profile(service, SAM, **PROFILE)
+        clinic = MergeClinic(service, upstream, sql_url)
+        old = await clinic.add_walk_in()
+        for number, patient_id in enumerate((UUID(old), SAM)):
+            await service.publish_event(an_event_of(a_record(number + 3, patient_id=patient_id)))
+            for _ in range(2):
+                added = await service.http.post(f"/patients/{patient_id}/medical-history", json=EXPOSURE, headers=TREATING)
+                assert added.status_code == 201, added.text
+        assert (await clinic.merge(old)).status_code == 200
+        path = f"/patients/{SAM}/medical-history"
+        entries = (await clinic.get(path, TREATING))["items"]
+        statuses = []
+        for entry in entries:
+            statuses.append((await service.http.post(path, json=EXPOSURE, headers=TREATING)).status_code)
+            await service.http.post(f"{path}/{entry['id']}/retract", headers=TREATING)
+        assert (len(entries), statuses) == (4, [409, 409, 409, 201])
+
+
+async def test_what_is_refused_about_a_former_id_is_recorded_with_it(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    await clinic.merge(old)
+    await clinic.service.run_until_idle()
+    clinic.service.published.clear()
+    http, stranger = clinic.service.http, bearer(Role.PATIENT, OTHER)
+    guardian, changed = {"guardian_id": str(SAM)}, ADMIN | {"If-Match": "*"}
+    attempts = [
+        *[(path, http.get(f"/patients/{old}{path}", headers=TREATING)) for path in ("", "/medical-history", "/summary", "/appointments")],
+        *[(path, http.get(f"/patients/{old}{path}", headers=stranger)) for path in ("", "/medical-history")],
+        *[(path, http.get(f"/patients/{old}{path}", headers=ADMIN)) for path in ("/summary", "/guardians", "/break-glass")],
+        ("PATCH", http.patch(f"/patients/{old}", json={"phone": "+49 30 1"}, headers=changed)),
+        ("POST guardians", http.post(f"/patients/{old}/guardians", json=guardian, headers=ADMIN)),
+        ("DELETE guardians", http.delete(f"/patients/{old}/guardians/{SAM}", headers=ADMIN)),
+        ("break-glass", http.post(f"/patients/{old}/break-glass", json={"reason": "Emergency call"}, headers=ADMIN)),
+        ("merge", clinic.merge(old, OTHER)),
+        ("preview", clinic.merge(old, OTHER, query="?dry_run=true")),
+        ("role", http.post(f"/patients/{old}/medical-history", json=EXPOSURE, headers=RECEPTION)),
+    ]
+    for number, (name, request) in enumerate(attempts, 1):
+        assert (await request).status_code in (403, 404), name
+        lines = await list_events(clinic.service, AuditRecorded)
+        assert [(line.subject_id, line.outcome) for line in lines] == [(UUID(old), "refused")] * number, name
+
+
+async def test_a_refused_merge_and_a_taken_identifier_leave_lines_with_the_patients_who_are_shown(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    clinic.upstream.visits = [(UUID(int=41 + number), patient, NOON, 30) for number, patient in enumerate((UUID(old), SAM))]
+    await clinic.service.run_until_idle()
+    clinic.service.published.clear()
+    assert (await clinic.merge(old)).status_code == 409
+    taken = await clinic.service.http.post("/patients", json=WALK_IN, headers=RECEPTION)
+    changed = await clinic.service.http.patch(f"/patients/{SAM}", json={"identifiers": [NUMBER]}, headers=RECEPTION | {"If-Match": "*"})
+    assert [response.json()["code"] for response in (taken, changed)] == ["identifier_taken"] * 2
+    lines = await list_events(clinic.service, AuditRecorded)
+    assert sorted((str(line.subject_id), line.action, line.outcome) for line in lines) == sorted(
+        [(str(patient_id), "profile.merge", "refused") for patient_id in (old, SAM)] + [(old, "profile.read", "done")] * 2
+    )

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from patient_svc.domain.duplicates import MAX_CANDIDATES, MAX_DUPLICATES
+from patient_svc.domain.patients import Patient
+from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.events import AuditRecorded, PatientChanged
 from shared.contracts.identity import Role
+from shared.kit.ids import new_id
 from tests.running import RunningService
-from tests.service.patient.running_patient import OTHER, RECEPTION, SAM, SAMS_TOKEN, create_profile, list_events, update_profile
+from tests.service.patient.running_patient import (
+    OTHER,
+    RECEPTION,
+    SAM,
+    SAMS_TOKEN,
+    create_profile,
+    list_events,
+    run_patient_service,
+    update_profile,
+)
 from tests.tokens import bearer
 
 ADMIN = bearer(Role.ADMIN)
@@ -161,6 +176,38 @@ async def test_a_new_patient_comes_with_those_who_may_be_the_same_person(patient
         ("profile.read", "admin", "done"),
         ("profile.read", "reception", "done"),
     ]
+
+
+async def test_a_possible_duplicate_is_found_by_the_address_of_the_account(tmp_path: Path, sql_url: str) -> None:
+    answer = httpx.Response(200, json={"account_ids": [str(SAM), str(UUID(int=77))]})
+    async with run_patient_service(tmp_path, database_url=sql_url, upstream=lambda request: answer) as patients:
+        created = await add(patients, full_name="Al Bo", email="sam@example.com")
+        assert [(item["id"], item["reasons"]) for item in created["possible_duplicates"]] == [(str(SAM), ["same_email"])]
+        assert created["duplicates_complete"] is True
+        assert await list_accesses(patients, SAM) == [("profile.read", "reception", "done")]
+
+
+async def test_without_auth_service_a_patient_is_created_and_the_answer_says_that_there_may_be_duplicates(
+    tmp_path: Path, sql_url: str
+) -> None:
+    async with run_patient_service(tmp_path, database_url=sql_url, upstream=lambda request: httpx.Response(503)) as patients:
+        created = await add(patients, full_name="Sam Lee", email="sam@example.com")
+        assert [item["id"] for item in created["possible_duplicates"]] == [str(SAM)]
+        assert created["duplicates_complete"] is False
+        assert (await add(patients, full_name="Sam Lee"))["duplicates_complete"] is True
+
+
+async def test_a_possible_duplicate_is_found_among_many_with_the_same_day_of_birth_or_the_same_name(patients: RunningService) -> None:
+    wanted = await add(patients, full_name="Jürgen Grünzeug", born_on="1970-01-01")
+    async with patients.app.state.use_cases[StaffPatients].store.begin() as tx:
+        for number in range(MAX_CANDIDATES + 1):
+            await tx.insert_patient(Patient(new_id(), "Mia Roe", None, None, born_on=date(1970, 1, 1)))
+            await tx.insert_patient(Patient(new_id(), "Jurgen Grunzeug", None, None, born_on=date(1911 + number, 1, 2)))
+    created = await add(patients, full_name="Jurgen Grunzeug", born_on="1970-01-01")
+    assert [(item["id"], item["reasons"]) for item in created["possible_duplicates"]] == [(wanted["id"], ["same_name", "same_born_on"])]
+    assert created["duplicates_complete"] is True
+    many = await add(patients, full_name="Jurgen Grunzeug")
+    assert (len(many["possible_duplicates"]), many["duplicates_complete"]) == (MAX_DUPLICATES, False)
 
 
 async def test_the_same_key_answers_with_the_same_possible_duplicates(patients: RunningService) -> None:

@@ -185,6 +185,9 @@ class InMemoryStore:
         to_follow = sorted(self.merged.keys() - self.followed_patients)
         return [self.merged[patient_id] for patient_id in to_follow if after is None or patient_id > after][:limit]
 
+    async def list_merge_targets(self, patient_ids: Collection[UUID]) -> list[UUID]:
+        return [self.merged[patient_id].into_id for patient_id in patient_ids if patient_id in self.merged]
+
     async def mark_patient_followed(self, patient_id: UUID) -> None:
         async with self.stop_points.call():
             self.followed_patients.add(patient_id)

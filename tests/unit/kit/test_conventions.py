@@ -17,12 +17,14 @@ from tests.unit.kit.shop import Shop
 
 ADMIN = bearer(Role.ADMIN)
 SHOE_ID = "01a206b9-ffc9-726c-b520-6c5fbdafecf3"
+REQUEST_ID, ULID = "9f1c2b7e5a4d4c0f", "01JQZ8X3V5KXW2N4M6P8R0S2T4"
+FREE_TEXTS = ["abc-1.2:3_X", "Mina.Park_hiv-positive", "4930123456789", "a b", "<script>", "a\tb"]
 STANDARD_MEMBERS = {"type", "title", "status", "detail", "instance", "code", "request_id"}
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.__name__)
 async def test_every_family_is_a_problem_document(shop: Shop, family: type[Refusal]) -> None:
-    response = await shop.http.post(f"/refusals/{family.__name__}", headers={"X-Request-ID": "r-1"})
+    response = await shop.http.post(f"/refusals/{family.__name__}", headers={"X-Request-ID": REQUEST_ID})
     body = response.json()
     assert (response.status_code, response.headers["content-type"]) == (STATUS[family], "application/problem+json")
     assert body == {
@@ -32,7 +34,7 @@ async def test_every_family_is_a_problem_document(shop: Shop, family: type[Refus
         "detail": "The test requests this refusal.",
         "instance": f"/refusals/{family.__name__}",
         "code": family.code,
-        "request_id": "r-1",
+        "request_id": REQUEST_ID,
         "colour": "red",
         "retry_after": 7,
     }, "a fact does not replace a standard member"
@@ -188,12 +190,14 @@ async def test_a_response_to_an_authenticated_request_is_not_stored_by_caches(sh
     assert (wrong.status_code, wrong.headers["cache-control"]) == (422, "no-store")
 
 
-@pytest.mark.parametrize("sent", ["abc-1.2:3_X", "x" * 100])
+@pytest.mark.parametrize(
+    "sent", [SHOE_ID, SHOE_ID.upper(), REQUEST_ID, "0aF" * 21, "01JQZ8X3V5KXW2N4M6P8R0S2T4"], ids=["uuid", "upper", "16", "63", "ulid"]
+)
 async def test_a_valid_request_id_is_returned(shop: Shop, sent: str) -> None:
     assert (await shop.http.get("/shoes", headers={"X-Request-ID": sent})).headers["x-request-id"] == sent
 
 
-@pytest.mark.parametrize("sent", ["", "a b", "x" * 101, "<script>", "a\tb"])
+@pytest.mark.parametrize("sent", ["", "a" * 65, ULID[:-1] + "L", *FREE_TEXTS])
 async def test_an_invalid_request_id_is_replaced(shop: Shop, sent: str) -> None:
     response = await shop.http.get("/no/such", headers={"X-Request-ID": sent})
     assert re.fullmatch(r"[0-9a-f-]{36}", response.headers["x-request-id"])
