@@ -18,3 +18,10 @@ class AdminSettings(CommonSettings):
     service: ClassVar[Service] = Service.ADMIN
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    keep_audit_years: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="For how many years the audit trail keeps a line. The default is the time for which medical records are kept in many "
+        "countries, so that there is a line for as long as there is what was read; the law of the clinic's country decides.",
+    )

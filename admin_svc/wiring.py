@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from admin_svc import consumers, jobs
 from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
 from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
-from admin_svc.usecases.audit import AuditTrail
+from admin_svc.usecases.audit import AuditRetention, AuditTrail
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
@@ -44,6 +45,7 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
 
         reports = HttpErasureReports(runtime.client(Service.PATIENT))
         await consumers.subscribe(runtime, trail, UserErasure(store, runtime.stored_answers, reports))
-        jobs.schedule_jobs(runtime.jobs, creation, runtime.lease_holder(database, INFRASTRUCTURE))
+        retention = AuditRetention(SqlOldAuditLines(database), settings.keep_audit_years, runtime.clock)
+        jobs.schedule_jobs(runtime.jobs, creation, retention, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -8,7 +8,7 @@ from appointment_svc.usecases.doctors import DoctorFollower
 from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.retention import BATCH as TEXTS_AT_ONCE
-from appointment_svc.usecases.retention import TextRetention
+from appointment_svc.usecases.retention import DELETED_AT_ONCE, AppointmentRetention, TextRetention
 from shared.kit.jobs import Jobs, Work
 from shared.kit.leases import LeaseHolder
 
@@ -25,9 +25,10 @@ def schedule_outbox_jobs(
     return jobs.add("relay", publish, every_seconds=1, holder=holder, batch=batch)
 
 
-def schedule_retention(jobs: Jobs, holder: LeaseHolder, retention: TextRetention) -> None:
-    """Schedule the removal of old texts. A run that reads a whole batch is followed by another one at once."""
-    jobs.add("erase_old_texts", retention.erase_old_texts, every_seconds=3600, holder=holder, batch=TEXTS_AT_ONCE)
+def schedule_retention(jobs: Jobs, holder: LeaseHolder, texts: TextRetention, appointments: AppointmentRetention) -> None:
+    """Schedule the removal of old texts and of old appointments. A run that handles a whole batch is followed by another one at once."""
+    jobs.add("erase_old_texts", texts.erase_old_texts, every_seconds=3600, holder=holder, batch=TEXTS_AT_ONCE)
+    jobs.add("delete_old_appointments", appointments.delete_old, every_seconds=3600, holder=holder, batch=DELETED_AT_ONCE)
 
 
 def schedule_jobs(

@@ -236,6 +236,12 @@ class AgingAppointmentStore(ErasableAppointmentStore, Protocol):
     async def list_ended(self, before: datetime, limit: int, after: tuple[datetime, UUID] | None) -> Sequence[StoredAppointment]:
         """Return appointments that ended before an instant, ordered by end and id, after the end and id `after`."""
 
+    async def delete_ended(self, ids: Collection[UUID], before: datetime) -> int:
+        """Delete those of some appointments that ended before an instant, and return how many.
+
+        Those stay whose calendar entry is not settled, or about which an event waits.
+        """
+
     async def find_retention_progress(self) -> RetentionProgress | None:
         """Return how far the removal of old texts has come, or None before its first run."""
 

@@ -47,4 +47,11 @@ class AppointmentSettings(CommonSettings):
         description="For how many years after its end an appointment keeps what was written about it: the reason, the intake form, the "
         "reason of a cancellation and notes. Ids, times and states stay.",
     )
+    keep_years: int = Field(
+        30,
+        ge=1,
+        le=100,
+        description="For how many years after its end an appointment is kept. Then it is deleted. The default is the longest time for "
+        "which damages can be claimed in many countries; the law of the clinic's country decides.",
+    )
     max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

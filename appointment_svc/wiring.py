@@ -25,7 +25,7 @@ from appointment_svc.usecases.leaves import LeaveFollower
 from appointment_svc.usecases.merged_patients import MergeFollower
 from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
-from appointment_svc.usecases.retention import TextRetention
+from appointment_svc.usecases.retention import AppointmentRetention, TextRetention
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.identity import Service
@@ -77,6 +77,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         )
         reconcile_every = settings.reconcile_every_seconds
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=reconcile_every)
-        jobs.schedule_retention(runtime.jobs, holder, TextRetention(store, settings.keep_texts_years, runtime.clock))
+        texts = TextRetention(store, settings.keep_texts_years, runtime.clock)
+        jobs.schedule_retention(runtime.jobs, holder, texts, AppointmentRetention(store, settings.keep_years, runtime.clock))
         async with runtime.jobs:
             yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.erasures import Erasures
 from patient_svc.usecases.rebuilds import HistoryRebuilding
-from patient_svc.usecases.retention import ERASED_AT_ONCE, RecordRetention
+from patient_svc.usecases.retention import DELETED_AT_ONCE, ERASED_AT_ONCE, MAX_DELETIONS, RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
@@ -20,7 +20,8 @@ def schedule_jobs(
     jobs.add("index_patients", search.index_outdated, every_seconds=15, holder=holder)
 
 
-def schedule_erasures(jobs: Jobs, holder: LeaseHolder, erasures: Erasures, retention: RecordRetention) -> None:
-    """Schedule asking services that have not reported about an erasure, and erasing patients whose records are not kept any longer."""
+def schedule_erasures(jobs: Jobs, holder: LeaseHolder, erasures: Erasures, records: RecordRetention, visits: VisitRetention) -> None:
+    """Schedule asking services that have not reported about an erasure, and removing records and visits that are not kept any longer."""
     jobs.add("advance_erasures", erasures.advance_open, every_seconds=10, holder=holder)
-    jobs.add("erase_expired_patients", retention.erase_expired, every_seconds=3600, holder=holder, batch=ERASED_AT_ONCE)
+    jobs.add("erase_expired_patients", records.erase_expired, every_seconds=3600, holder=holder, batch=ERASED_AT_ONCE)
+    jobs.add("delete_old_visits", visits.delete_old, every_seconds=3600, holder=holder, batch=DELETED_AT_ONCE * MAX_DELETIONS)

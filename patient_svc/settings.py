@@ -55,7 +55,15 @@ class PatientSettings(CommonSettings):
         ge=1,
         le=100,
         description="For how many years after the last visit and the last change the data of patients without an active account are kept. "
-        "Then they are erased, as if the patient had asked for it.",
+        "Then they are erased, as if the patient had asked for it. Dependants of a guardian with an active account are kept.",
+    )
+
+    keep_visits_years: int = Field(
+        30,
+        ge=1,
+        le=100,
+        description="For how many years after its end a visit stays in the booking history, at least as long as records are kept. Set it "
+        "as `APPOINTMENT_KEEP_YEARS`, after which appointment-service deletes the appointment.",
     )
 
     @field_validator("record_keys")

@@ -38,7 +38,7 @@ from patient_svc.usecases.merges import Merges
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
-from patient_svc.usecases.retention import RecordRetention
+from patient_svc.usecases.retention import RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
@@ -88,7 +88,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
         runtime.provide(erasures)
         record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
-        jobs.schedule_erasures(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), erasures, record_retention)
+        visit_retention = VisitRetention(store, max(settings.keep_visits_years, settings.keep_records_years), runtime.clock)
+        jobs.schedule_erasures(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), erasures, record_retention, visit_retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scheduling_svc.usecases.erasure import OwnerErasure
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
@@ -15,18 +16,20 @@ from shared.contracts.events import (
     AppointmentRescheduled,
     AppointmentStarted,
     DoctorChanged,
+    PatientErased,
     ServiceChanged,
 )
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds) -> None:
+async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds, erasure: OwnerErasure) -> None:
     """Subscribe one use case to each event."""
     await runtime.subscribe(
         {
             DoctorChanged: rules.save_doctor,
             ServiceChanged: rules.save_service,
             AccountChanged: feeds.revoke_if_disabled,
+            PatientErased: erasure.erase,
             AppointmentAmended: reservations.follow_appointment,
             AppointmentRequested: reservations.follow_appointment,
             AppointmentBooked: reservations.follow_appointment,

@@ -167,8 +167,8 @@ class FeedTransaction(Protocol):
     async def update_feed_content(self, feed: CalendarFeed) -> None:
         """Store content tag and time of change of a link that still exists."""
 
-    async def delete_feed(self, account_id: UUID) -> None:
-        """Delete the link of an account. Harmless to repeat."""
+    async def delete_feed(self, account_id: UUID) -> bool:
+        """Delete the link of an account; return whether there was one."""
 
     async def mark_handled(self, event_id: UUID) -> bool: ...
 
@@ -183,6 +183,31 @@ class AgendaStore(Protocol):
 
     async def find_feed(self, token_hash: str) -> CalendarFeed | None:
         """Return the link with this hash."""
+
+
+class OwnerTransaction(Protocol):
+    """Deletes what belongs to one person; commits on leaving."""
+
+    async def lock(self, *keys: UUID) -> None:
+        """Acquire these locks, and hold them until the transaction ends."""
+
+    async def delete_feed(self, account_id: UUID) -> bool:
+        """Delete the link of an account; return whether there was one."""
+
+    async def delete_holds_of_owner(self, owner_id: UUID) -> int:
+        """Free the time of all holds of a person and delete their rows, also of those that have ended; return how many.
+
+        Lock the owner before. Raise LostRace if a hold was changed since it was read.
+        """
+
+    async def delete_lock(self, key: UUID) -> None:
+        """Delete the row of a lock that this transaction has acquired. The next transaction that acquires the lock creates it again."""
+
+
+class OwnerStore(Protocol):
+    """The calendar, as far as it concerns what belongs to one person."""
+
+    def begin(self) -> AbstractAsyncContextManager[OwnerTransaction]: ...
 
 
 class ArchiveTransaction(Protocol):

@@ -17,6 +17,7 @@ from scheduling_svc.settings import SchedulingSettings
 from scheduling_svc.usecases.agenda import Agenda
 from scheduling_svc.usecases.archive import Archive
 from scheduling_svc.usecases.closures import Closures, apply_closures
+from scheduling_svc.usecases.erasure import OwnerErasure
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
@@ -25,6 +26,7 @@ from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.rule_changes import RuleChanges
 from scheduling_svc.usecases.slots import SlotSearch
 from shared.contracts.identity import Service
+from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 
@@ -40,11 +42,12 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         closures = Closures(store, runtime.clock)
         feeds = Feeds(store, settings.public_url, lambda: secrets.token_bytes(SECRET_BYTES), runtime.clock)
         patients = HttpPatientDirectory(runtime.client(Service.PATIENT))
+        erasure = OwnerErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock, patients))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
         runtime.provide(RuleChanges(store, rules, runtime.clock))
         archive = Archive(store, runtime.clock)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, runtime.lease_holder(database, INFRASTRUCTURE))
-        await consumers.subscribe(runtime, rules, reservations, feeds)
+        await consumers.subscribe(runtime, rules, reservations, feeds, erasure)
         async with runtime.jobs:
             yield

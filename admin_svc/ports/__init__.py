@@ -1,7 +1,7 @@
 """What the use cases of admin-service need from outside."""
 
 from admin_svc.ports.clients import AdminAppointment, AppointmentClient, DoctorProfileClient, PatientNameClient, UserAccountClient
-from admin_svc.ports.store import AuditStore, AuditTransaction, UserStore, UserTransaction
+from admin_svc.ports.store import AuditStore, AuditTransaction, OldAuditLines, UserStore, UserTransaction
 
 __all__ = [
     "AdminAppointment",
@@ -9,6 +9,7 @@ __all__ = [
     "AuditStore",
     "AuditTransaction",
     "DoctorProfileClient",
+    "OldAuditLines",
     "PatientNameClient",
     "UserAccountClient",
     "UserStore",

@@ -41,8 +41,15 @@ class AuditTransaction(Protocol):
         """Record that this transaction handles an event; return False if one did before."""
 
 
+class OldAuditLines(Protocol):
+    """The lines of the audit trail that the law does not want any longer."""
+
+    async def delete_lines(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` lines about what happened before an instant, the oldest first; return how many."""
+
+
 class AuditStore(Protocol):
-    """The audit trail in the database of admin-service. Its lines are never changed and never deleted."""
+    """The audit trail in the database of admin-service. Through this port its lines are never changed and never deleted."""
 
     def begin(self) -> AbstractAsyncContextManager[AuditTransaction]:
         """Open a transaction."""

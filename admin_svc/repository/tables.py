@@ -40,4 +40,4 @@ AUDIT_LINES = Table(
     Index("audit_lines_by_action", "action", "at", "id"),
     Index("audit_lines_by_subject", "subject_id", "at", "id"),
 )
-"""Append-only: lines are inserted and read, never changed and never deleted."""
+"""Append-only: lines are inserted and read, never changed. Only the retention job deletes lines, the oldest first."""

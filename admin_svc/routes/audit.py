@@ -49,7 +49,8 @@ async def list_audit_lines(
 ) -> Page[AuditLine]:
     """Reads of health data, refused ones included, and changes; newest first. Filters of different names must all match.
 
-    A line appears within seconds of what it reports. Lines are never changed and never deleted.
+    A line appears within seconds of what it reports. Lines are never changed, and deleted only when
+    they are older than the clinic keeps them.
     """
     lines = await trail.list_lines(wanted, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(lines, lambda line: (line.at.isoformat(), line.id)))

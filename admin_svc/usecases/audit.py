@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
-from admin_svc.ports import AuditStore
+from admin_svc.ports import AuditStore, OldAuditLines
 from shared.contracts.events import AuditRecorded
+from shared.contracts.values import years_before
 from shared.kit.clock import Clock
+from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
+
+DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
 class AuditTrail:
-    """The lines that all services report. They are appended and read, never changed and never deleted."""
+    """The lines that all services report. They are appended and read, never changed; only AuditRetention deletes lines."""
 
     store: AuditStore
     now: Clock
@@ -29,3 +34,28 @@ class AuditTrail:
     async def list_lines(self, wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> list[AuditLine]:
         """Return up to `limit + 1` lines, newest first; the extra one tells that there is a next page. Raises BadCursor."""
         return await self.store.list_lines(wanted, limit + 1, after)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRetention:
+    """Deletes lines about what happened more than `keep_years` years ago. Nothing else deletes lines."""
+
+    lines: OldAuditLines
+    keep_years: int
+    now: Clock
+
+    async def delete_old(self) -> int:
+        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
+        before, count = years_before(self.now(), self.keep_years), 0
+        for _ in range(MAX_DELETIONS):
+            deleted = await self._delete_some(before)
+            count += deleted
+            if deleted < DELETED_AT_ONCE:
+                break
+        if count:
+            log_event("audit_lines_deleted", lines=count, before=before.isoformat())
+        return count
+
+    @retry_on_abort
+    async def _delete_some(self, before: datetime) -> int:
+        return await self.lines.delete_lines(before, DELETED_AT_ONCE)

@@ -93,6 +93,9 @@ class Documents(Protocol):
         Return False otherwise.
         """
 
+    async def delete_settled(self, ids: list[str], before_us: int) -> int:
+        """Delete documents that end before an instant, and that have neither an intent nor pending events; return how many."""
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
 

@@ -115,6 +115,12 @@ class MongoDocuments:
             result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
         return bool(result.matched_count)
 
+    async def delete_settled(self, ids: list[str], before_us: int) -> int:
+        """Delete documents that end before an instant, and that have neither an intent nor pending events; return how many."""
+        is_over = {"_id": _equal_to_any(ids), "ends_us": {"$lt": before_us}, "unsettled_us": 0, "unsent": 0}
+        async with unavailable_on_failure():
+            return int((await self._collection.delete_many(is_over)).deleted_count)
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
         async with unavailable_on_failure():
@@ -315,12 +321,15 @@ class MongoIdempotencyStore:
             await self.database["answers"].delete_one({"_id": str(key_id), "status": None})
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the stored responses whose body contains an id; return how many. Bodies are binary, which the server cannot search."""
+        """Delete the stored responses that contain an id or were sent to its owner; return how many.
+
+        Bodies are binary, which the server cannot search.
+        """
         text, deleted = str(subject_id).encode(), 0
         answers = self.database["answers"]
         async with unavailable_on_failure():
-            async for stored in answers.find({"status": {"$ne": None}}, {"body": 1}, batch_size=200):
-                if text in bytes(stored["body"]):
+            async for stored in answers.find({"status": {"$ne": None}}, {"body": 1, "headers": 1}, batch_size=200):
+                if text in bytes(stored["body"]) or str(subject_id) in stored["headers"].values():
                     deleted += (await answers.delete_one({"_id": stored["_id"]})).deleted_count
         return deleted
 

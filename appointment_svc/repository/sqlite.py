@@ -64,6 +64,15 @@ class SqliteDocuments:
             await connection.execute(delete(LINKS).where(LINKS.c.appointment_id == document_id))
         return True
 
+    async def delete_settled(self, ids: list[str], before_us: int) -> int:
+        """Delete documents that end before an instant, and that have neither an intent nor pending events; return how many."""
+        is_over = and_(COLUMNS.id.in_(ids), COLUMNS.ends_us < before_us, COLUMNS.unsettled_us == 0, COLUMNS.unsent == 0)
+        async with self.database.write() as connection:
+            deleted = list(await connection.scalars(select(COLUMNS.id).where(is_over)))
+            await connection.execute(delete(LINKS).where(LINKS.c.appointment_id.in_(deleted)))
+            await connection.execute(delete(TABLE).where(COLUMNS.id.in_(deleted)))
+        return len(deleted)
+
     async def get_many(self, ids: list[str]) -> list[Document]:
         """Return the documents that exist."""
         async with self.database.read() as connection:

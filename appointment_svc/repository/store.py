@@ -123,6 +123,10 @@ class DocumentStore:
         ranges: dict[str, tuple[int | None, int | None]] = {"ends_us": (None, micros(before))}
         return await self._list(DocumentQuery({}, ranges, "ends_us", after=after_key, limit=limit))
 
+    async def delete_ended(self, ids: Collection[UUID], before: datetime) -> int:
+        """Delete those of some appointments that ended before an instant, and about which nothing has to be done; return how many."""
+        return await self.documents.delete_settled(id_texts(ids), micros(before))
+
     async def find_retention_progress(self) -> RetentionProgress | None:
         """Return how far the removal of old texts has come, or None before its first run."""
         stored = await self.documents.find_progress(TEXT_RETENTION)

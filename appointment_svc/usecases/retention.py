@@ -1,4 +1,4 @@
-"""Removing the texts of appointments that ended longer ago than the clinic keeps them."""
+"""Removing the texts of appointments, and later the appointments, that ended longer ago than the clinic keeps them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_transaction
 
-BATCH = 100
+BATCH, DELETED_AT_ONCE = 100, 1000
 LOOK_AGAIN_AFTER = timedelta(days=30)
 """After this time all old appointments are read again: some could not be changed, and some may have got a text since."""
 
@@ -70,3 +70,30 @@ class TextRetention:
             log_event("appointment_job_failed", logging.ERROR, error=error, appointment=str(stored.id))
             return False
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class AppointmentRetention:
+    """Deletes appointments that ended more than `keep_years` years ago, with their links. Other services keep ids of them at most."""
+
+    store: AgingAppointmentStore
+    keep_years: int
+    now: Clock
+
+    async def delete_old(self) -> int:
+        """Delete about DELETED_AT_ONCE appointments in pages, those that ended first before others; return how many.
+
+        A run that is stopped has deleted what it has deleted: the next one begins with what is left.
+        """
+        before, count = years_before(self.now(), self.keep_years), 0
+        after: tuple[datetime, UUID] | None = None
+        while count < DELETED_AT_ONCE:
+            page = await retry_transaction(partial(self.store.list_ended, before, BATCH, after))
+            if page:
+                count += await retry_transaction(partial(self.store.delete_ended, [stored.id for stored in page], before))
+            if len(page) < BATCH:
+                break
+            after = page[-1].ends_at, page[-1].id
+        if count:
+            log_event("appointments_deleted", appointments=count)
+        return count

@@ -12,7 +12,7 @@ from uuid import UUID
 class RebuildPhase(StrEnum):
     """What a rebuild does at present."""
 
-    READING = "reading"  # reads appointment-service's list, and stores what is missing or older here
+    READING = "reading"  # reads appointment-service's list, and replaces what was stored before the rebuild started
     REMOVING = "removing"  # removes the visits that appointment-service does not have any more
     FINISHED = "finished"
 

@@ -21,8 +21,11 @@ class HistoryTransaction(Protocol):
     async def save_visit(self, visit: PatientVisit) -> None:
         """Store a visit unless a newer version of it is stored already."""
 
-    async def save_visits(self, visits: Sequence[PatientVisit]) -> None:
-        """Store what is missing, incomplete or older of some visits, and record that all of them were stored now."""
+    async def save_visits(self, visits: Sequence[PatientVisit], *, rebuild_started_at: datetime) -> None:
+        """Store some visits as appointment-service lists them, and record that all of them were stored now.
+
+        A newer version stays if it was stored since the rebuild started: then it is from an event.
+        """
 
     async def delete_visits(self, ids: Collection[UUID], *, stored_before: datetime) -> int:
         """Delete visits that were stored before an instant; return how many."""
@@ -48,6 +51,13 @@ class HistoryStore(Protocol):
 
     async def find_rebuild(self, rebuild_id: UUID) -> HistoryRebuild | None:
         """Return a rebuild, or None."""
+
+
+class OldVisits(Protocol):
+    """The visits that the law does not want any longer."""
+
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` visits that ended before an instant, those that ended first before others; return how many."""
 
 
 class RebuildStore(HistoryStore, Protocol):

@@ -146,9 +146,14 @@ def has_expired(before: datetime) -> list[ColumnElement[bool]]:
         MEDICAL_VERSIONS.c.recorded_at >= before,
     )
     acts_for_others = exists().where(GUARDIANS.c.guardian_id == PATIENTS.c.id)
+    guardian = PATIENTS.alias("guardian")
+    has_active_guardian = exists().where(
+        GUARDIANS.c.dependant_id == PATIENTS.c.id, guardian.c.id == GUARDIANS.c.guardian_id, guardian.c.has_account, guardian.c.active
+    )
     has_active_account = PATIENTS.c.has_account & PATIENTS.c.active
     is_current = PATIENTS.c.merged_into.is_(None)
-    return [PATIENTS.c.changed_at < before, is_current, ~has_active_account, ~recent_visit, ~recent_entry, ~acts_for_others]
+    is_in_use = or_(has_active_account, recent_visit, recent_entry, acts_for_others, has_active_guardian)
+    return [PATIENTS.c.changed_at < before, is_current, ~is_in_use]
 
 
 def erasures_after(limit: int, after: SortKey) -> Select[Any]:

@@ -106,6 +106,7 @@ VISITS = Table(
     Column("stored_at", UtcDateTime),
     Index("visits_by_people", "doctor_id", "patient_id", "treats", "ends_at"),
     Index("visits_by_patient", "patient_id", "starts_at", "appointment_id"),
+    Index("visits_by_end", "ends_at", "appointment_id"),
 )
 """Rows that were written before 0.2.0 have no service, status, times and zone until the history is rebuilt.
 

@@ -40,11 +40,12 @@ class VisitWrites(SqlTransaction):
             is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
             await self.connection.execute(update(VISITS).where(is_older).values(row))
 
-    async def save_visits(self, visits: Sequence[PatientVisit]) -> None:
+    async def save_visits(self, visits: Sequence[PatientVisit], *, rebuild_started_at: datetime) -> None:
         successors = await self._lock_successors(visits)
         visits = [replace(visit, patient_id=successors.get(visit.patient_id, visit.patient_id)) for visit in visits]
         listed = VISITS.c.appointment_id.in_([visit.appointment_id for visit in visits])
-        stored_versions = select(VISITS.c.appointment_id, VISITS.c.version, IS_INCOMPLETE.label("incomplete")).where(listed)
+        is_before_rebuild = _is_stored_before(rebuild_started_at).label("is_before_rebuild")
+        stored_versions = select(VISITS.c.appointment_id, VISITS.c.version, is_before_rebuild).where(listed)
         stored = {row.appointment_id: row for row in await self.connection.execute(stored_versions.with_for_update())}
         added: list[Mapping[str, Any]] = [
             asdict(visit) | {"stored_at": self.now()} for visit in visits if visit.appointment_id not in stored
@@ -53,7 +54,7 @@ class VisitWrites(SqlTransaction):
             raise TransactionAborted  # an event has inserted one of them meanwhile
         for visit in visits:
             row = stored.get(visit.appointment_id)
-            if row is not None and (row.version < visit.version or (row.incomplete and row.version == visit.version)):
+            if row is not None and (row.version <= visit.version or row.is_before_rebuild):
                 await self.connection.execute(update(VISITS).where(VISITS.c.appointment_id == visit.appointment_id).values(asdict(visit)))
         await self.connection.execute(update(VISITS).where(listed).values(stored_at=self.now()))
 
@@ -96,6 +97,15 @@ class VisitReads:
             query = query.where(VISITS.c.appointment_id > after)
         async with self.database.read() as connection:
             return list(await connection.scalars(query))
+
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        oldest = select(VISITS.c.appointment_id).where(VISITS.c.ends_at < before).order_by(VISITS.c.ends_at, VISITS.c.appointment_id)
+        async with self.database.write() as connection:
+            ids = list(await connection.scalars(oldest.limit(limit)))
+            if not ids:
+                return 0
+            is_over = VISITS.c.appointment_id.in_(ids) & (VISITS.c.ends_at < before)
+            return (await connection.execute(delete(VISITS).where(is_over))).rowcount
 
     async def find_open_rebuild(self) -> HistoryRebuild | None:
         is_open = HISTORY_REBUILDS.c.finished_at.is_(None)

@@ -37,7 +37,7 @@ MEDICATION_STATUSES = {ClinicalStatus.ACTIVE: "active", ClinicalStatus.RESOLVED:
 async def bundle_pieces(export: PatientExport) -> AsyncIterator[str]:
     """Yield the Bundle. Its last member `meta` says that appointments are missing, where that is so."""
     head = {"resourceType": "Bundle", "type": "collection", "timestamp": format_instant(export.generated_at)}
-    yield json.dumps(head)[:-1] + ', "entry": [' + _entry(patient_resource(export.patient))
+    yield json.dumps(head)[:-1] + ', "entry": [' + _entry(patient_resource(export.patient, _account_email(export.account)))
     for person in (*map(related_dependant, export.dependants), *map(related_guardian, export.guardians)):
         yield "," + _entry(person | {"patient": _reference(export.patient.id)})
     async for appointment in export.appointments:
@@ -49,18 +49,16 @@ async def bundle_pieces(export: PatientExport) -> AsyncIterator[str]:
     yield f"]{meta}}}"
 
 
-def patient_resource(patient: Patient) -> Resource:
-    """Return the Patient."""
-    contact = patient.emergency_contact
+def patient_resource(patient: Patient, account_email: str | None = None) -> Resource:
+    """Return the Patient. A patient with an account has the address of the account, any other one that of the profile."""
+    contact, email = patient.emergency_contact, account_email or patient.email
     return _without_empty(
         {
             "resourceType": "Patient",
             "id": str(patient.id),
             "identifier": [{"system": item.system, "value": item.value} for item in patient.identifiers],
             "name": [{"text": patient.full_name}],
-            "telecom": [
-                {"system": system, "value": value} for system, value in (("phone", patient.phone), ("email", patient.email)) if value
-            ],
+            "telecom": [{"system": system, "value": value} for system, value in (("phone", patient.phone), ("email", email)) if value],
             "gender": patient.sex and patient.sex.value,
             "birthDate": patient.born_on and patient.born_on.isoformat(),
             "address": [_address(patient.address)] if patient.address else [],
@@ -205,6 +203,12 @@ def _emergency_contact(contact: dict[str, Any]) -> Resource:
     relationship = [{"text": contact["relationship"]}] if contact.get("relationship") else []
     phone = [{"system": "phone", "value": contact["phone"]}]
     return _without_empty({"relationship": relationship, "name": {"text": contact["full_name"]}, "telecom": phone})
+
+
+def _account_email(account: Exported | None) -> str | None:
+    """Return the address of the account in what auth-service exports."""
+    email = account and account.get("account", {}).get("email")
+    return str(email) if email else None
 
 
 def _reference(resource_id: UUID | str) -> Resource:

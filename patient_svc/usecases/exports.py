@@ -11,9 +11,9 @@ from patient_svc.domain.access import AccessAction, LoggedAccess
 from patient_svc.domain.exports import EntryWithVersions, Exported, PatientExport
 from patient_svc.domain.guardians import Guardian
 from patient_svc.domain.patients import ClinicDefaults, Patient
-from patient_svc.domain.records import EntryFilter
+from patient_svc.domain.records import EntryFilter, MedicalEntry
 from patient_svc.domain.visits import HistoryVisit, VisitFilter
-from patient_svc.ports import AppointmentDirectory, PatientStore, SortKey
+from patient_svc.ports import AppointmentDirectory, PatientStore, RecordTransaction, SortKey
 from patient_svc.ports.exports import ExportSources
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.access_log import AccessLog
@@ -28,7 +28,7 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 PAGE_SIZE = 100
-MAX_VERSIONS_AT_ONCE = 1000
+VERSIONS_AT_ONCE = 200
 FetchPage = Callable[[UUID, str | None], Awaitable[Page[Exported]]]
 
 
@@ -95,12 +95,7 @@ class PatientExports:
                 _note_missing("medical_history", missing)
                 return []
             entries = await tx.list_entries(patient_id, EntryFilter(), limit=PAGE_SIZE, after=after)
-            return [
-                EntryWithVersions(
-                    entry, await tx.list_entry_versions(patient_id, entry.id, limit=MAX_VERSIONS_AT_ONCE, after=None)
-                )
-                for entry in entries
-            ]  # fmt: skip
+            return [EntryWithVersions(entry, await _list_versions(tx, patient_id, entry.id)) for entry in entries]
 
     async def _visits(self, patient_id: UUID, missing: list[str]) -> AsyncIterator[HistoryVisit]:
         """Yield the visits with the names that their appointments show; without names once appointment-service does not answer."""
@@ -147,6 +142,16 @@ class PatientExports:
             except Unavailable:
                 _note_missing(name, missing)
                 return
+
+
+async def _list_versions(tx: RecordTransaction, patient_id: UUID, entry_id: UUID) -> list[MedicalEntry]:
+    """Return all versions of an entry, the newest first, read in pages."""
+    versions: list[MedicalEntry] = []
+    after: SortKey = None
+    while page := await tx.list_entry_versions(patient_id, entry_id, limit=VERSIONS_AT_ONCE, after=after):
+        versions += page
+        after = (str(page[-1].version),)
+    return versions
 
 
 def _note_missing(name: str, missing: list[str]) -> None:

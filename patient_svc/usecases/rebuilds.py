@@ -42,7 +42,8 @@ class RebuildRequests:
 class HistoryRebuilding:
     """The job. Each step asks appointment-service for a page and stores it in one transaction, so that it can stop anywhere.
 
-    Events that arrive meanwhile are stored as always, and the newest version of an appointment counts.
+    What appointment-service lists replaces what was stored before the rebuild started. Events that arrive meanwhile are stored as always,
+    and since then the newest version of an appointment counts.
     """
 
     store: RebuildStore
@@ -55,7 +56,7 @@ class HistoryRebuilding:
         if rebuild is None or rebuild.started_at is None:
             return 0
         if rebuild.phase is RebuildPhase.READING:
-            await self._read_page(rebuild)
+            await self._read_page(rebuild, rebuild.started_at)
         else:
             await self._remove_page(rebuild, rebuild.started_at)
         return 1
@@ -70,15 +71,15 @@ class HistoryRebuilding:
         async with self.store.begin() as tx:
             return started if await tx.update_rebuild(rebuild, started) else None
 
-    async def _read_page(self, rebuild: HistoryRebuild) -> None:
+    async def _read_page(self, rebuild: HistoryRebuild, started_at: datetime) -> None:
         page = await self.appointments.list_visits(rebuild.cursor)
-        await self._store_page(rebuild, [PatientVisit.of(record) for record in page.items], page.next)
+        await self._store_page(rebuild, [PatientVisit.of(record) for record in page.items], started_at, page.next)
 
     @retry_on_abort
-    async def _store_page(self, rebuild: HistoryRebuild, visits: list[PatientVisit], cursor: str | None) -> None:
+    async def _store_page(self, rebuild: HistoryRebuild, visits: list[PatientVisit], started_at: datetime, cursor: str | None) -> None:
         async with self.store.begin() as tx:
             if await tx.update_rebuild(rebuild, rebuild.after_reading(len(visits), cursor)) and visits:
-                await tx.save_visits(visits)
+                await tx.save_visits(visits, rebuild_started_at=started_at)
 
     async def _remove_page(self, rebuild: HistoryRebuild, started_at: datetime) -> None:
         """Remove the visits of a page that were not stored since the start, and that appointment-service does not have."""

@@ -1,4 +1,4 @@
-"""Erasing patients of whom nothing has changed for as long as the clinic keeps records."""
+"""Erasing patients of whom nothing has changed for as long as the clinic keeps records, and deleting old visits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from patient_svc.domain.erasures import HasDependants
 from patient_svc.ports.erasures import ErasureStore
+from patient_svc.ports.visits import OldVisits
 from patient_svc.usecases.erasures import Erasures
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.values import years_before
@@ -17,11 +18,15 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 ERASED_AT_ONCE = 50
+DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRetention:
-    """Erases patients without an active account whose last visit and last change are longer ago than `keep_years`."""
+    """Erases patients whose last visit and last change are longer ago than `keep_years`.
+
+    Those who have an active account stay, and so do their dependants.
+    """
 
     store: ErasureStore
     erasures: Erasures
@@ -45,3 +50,26 @@ class RecordRetention:
     @retry_on_abort
     async def _list_expired(self, before: datetime) -> list[UUID]:
         return await self.store.list_expired_patients(before, ERASED_AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitRetention:
+    """Deletes visits that ended more than `keep_years` years ago. Of a patient whose visits are deleted, nothing else changes."""
+
+    visits: OldVisits
+    keep_years: int
+    now: Clock
+
+    async def delete_old(self) -> int:
+        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS visits in short transactions; return how many."""
+        before, count = years_before(self.now(), self.keep_years), 0
+        for _ in range(MAX_DELETIONS):
+            deleted = await self._delete_some(before)
+            count += deleted
+            if deleted < DELETED_AT_ONCE:
+                break
+        return count
+
+    @retry_on_abort
+    async def _delete_some(self, before: datetime) -> int:
+        return await self.visits.delete_ended_visits(before, DELETED_AT_ONCE)

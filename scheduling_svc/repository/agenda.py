@@ -69,9 +69,9 @@ class FeedWriter:
         values = {"content_tag": feed.content_tag, "changed_at": feed.changed_at}
         await self.connection.execute(update(FEEDS).where(FEEDS.c.token_hash == feed.token_hash).values(values))
 
-    async def delete_feed(self, account_id: UUID) -> None:
-        """Delete the link of an account. Harmless to repeat."""
-        await self.connection.execute(delete(FEEDS).where(FEEDS.c.account_id == account_id))
+    async def delete_feed(self, account_id: UUID) -> bool:
+        """Delete the link of an account; return whether there was one."""
+        return bool((await self.connection.execute(delete(FEEDS).where(FEEDS.c.account_id == account_id))).rowcount)
 
 
 async def find_feed(connection: AsyncConnection, token_hash: str) -> CalendarFeed | None:

@@ -74,6 +74,13 @@ class HoldWriter(HoldReader):
         if hold.session:
             await seats.release_seat(self.connection, hold.session.id, hold.id, now=self.now())
 
+    async def delete_holds_of_owner(self, owner_id: UUID) -> int:
+        """Free the time of all holds of a person, and delete their rows; return how many. Raise LostRace if one was changed meanwhile."""
+        for hold in await self.list_holds_of_owner(owner_id):
+            await self.drop_hold(hold)
+        of_owner = delete(CLAIMS).where(CLAIMS.c.kind == ClaimKind.HOLD, CLAIMS.c.owner_id == owner_id)
+        return (await self.connection.execute(of_owner)).rowcount
+
     async def _list_live(self, *conditions: ColumnElement[bool]) -> list[Hold]:
         holds = SELECT_HOLDS.where(CLAIMS.c.live, *conditions).order_by(CLAIMS.c.id)
         return [from_row(row) for row in await self.connection.execute(holds)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import bindparam, delete, insert, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,3 +27,7 @@ class LockWriter:
                     await self.connection.execute(insert(LOCKS), {"id": key, "taken": 1})
                 except IntegrityError:
                     raise LostRace from None
+
+    async def delete_lock(self, key: UUID) -> None:
+        """Delete the row of a lock that this transaction has acquired."""
+        await self.connection.execute(delete(LOCKS).where(LOCKS.c.id == key))

@@ -12,8 +12,8 @@ from shared.contracts.events import PatientErased
 from shared.contracts.identity import Service
 from shared.contracts.values import RequestModel
 
-ERASING_SERVICES = (Service.PATIENT, Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
-"""The services that have more of a patient than ids, or that have stored answers to requests which name patients."""
+ERASING_SERVICES = (Service.PATIENT, Service.AUTH, Service.SCHEDULING, Service.APPOINTMENT, Service.NOTIFICATION, Service.ADMIN)
+"""The services that have more of a patient than ids, links to a patient's data, or stored answers to requests which name patients."""
 MAX_REMOVED_KINDS = 20
 RemovedKind = Annotated[str, Field(pattern="^[a-z][a-z_]{0,39}$")]
 
@@ -39,4 +39,4 @@ class StoredAnswers(Protocol):
     """The answers that a service has stored for Idempotency-Keys."""
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the answers that contain an id; return how many."""
+        """Delete the answers that contain an id or were sent to its owner; return how many."""

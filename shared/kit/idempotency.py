@@ -21,6 +21,7 @@ from shared.kit.retry import retry_transaction
 from shared.kit.sealed_answers import open_body, seal_body
 
 STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
+CALLER = "careslot-caller"
 CLAIM_TIMEOUT = timedelta(seconds=60)
 RETENTION = timedelta(hours=48)
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
@@ -45,16 +46,19 @@ class RequestInProgress(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """A response as it was sent, or, in a store, with a body that `seal_body` has encrypted."""
+    """A response as it was sent, or, in a store, with a body that `seal_body` has encrypted.
+
+    `headers` also has an entry CALLER, so that the answers of one caller can be deleted.
+    """
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     @classmethod
-    def from_response(cls, response: Response) -> StoredResponse:
+    def from_response(cls, response: Response, caller_id: UUID) -> StoredResponse:
         headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
-        return cls(response.status_code, headers, bytes(response.body))
+        return cls(response.status_code, {**headers, CALLER: str(caller_id)}, bytes(response.body))
 
     def seal(self, key_id: UUID, key: str) -> StoredResponse:
         """Return the response as it is stored."""
@@ -66,7 +70,8 @@ class StoredResponse:
 
     def replay(self) -> Response:
         """Return the response again, marked with `Idempotent-Replayed: true`."""
-        return Response(self.body, self.status, {**self.headers, "Idempotent-Replayed": "true"})
+        headers = {name: value for name, value in self.headers.items() if name != CALLER}
+        return Response(self.body, self.status, {**headers, "Idempotent-Replayed": "true"})
 
 
 class IdempotencyStore(Protocol):
@@ -87,7 +92,10 @@ class IdempotencyStore(Protocol):
         """Delete the claim of a request that had no effect."""
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the stored responses whose body contains an id; return how many. The requests of these keys run again if repeated."""
+        """Delete the stored responses that contain an id or were sent to its owner; return how many.
+
+        The requests of these keys run again if repeated.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,8 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     if not KEY.fullmatch(key):
         raise BadIdempotencyKey(pointer="/Idempotency-Key")
     store: IdempotencyStore = request.app.state.idempotency
-    key_id, fingerprint = derive_id(request.caller.id, request.url.path, key), await _fingerprint(request, key if has_secrets else "")
+    caller_id = request.caller.id
+    key_id, fingerprint = derive_id(caller_id, request.url.path, key), await _fingerprint(request, key if has_secrets else "")
     stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
     if stored is not None:
         return stored.open(key_id, key).replay()
@@ -130,15 +139,15 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
     except BaseException:
         await retry_transaction(lambda: store.release(key_id))
         raise
-    await retry_transaction(lambda: _end_claim(store, key_id, key, response))
+    await retry_transaction(lambda: _end_claim(store, key_id, key, response, caller_id))
     return response
 
 
-async def _end_claim(store: IdempotencyStore, key_id: UUID, key: str, response: Response) -> None:
+async def _end_claim(store: IdempotencyStore, key_id: UUID, key: str, response: Response, caller_id: UUID) -> None:
     is_secret = "no-store" in response.headers.get("cache-control", "")
     is_temporary = response.status_code == 429 or response.status_code >= 500
     if not is_secret and not is_temporary:
-        await store.save_response(key_id, StoredResponse.from_response(response).seal(key_id, key))
+        await store.save_response(key_id, StoredResponse.from_response(response, caller_id).seal(key_id, key))
     elif response.status_code < 400:
         await store.reopen(key_id)
     else:

@@ -57,13 +57,14 @@ class SqlIdempotencyStore:
             await connection.execute(ended.values(claimed_at=self.now() - CLAIM_TIMEOUT))
 
     async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the stored responses whose body contains an id, such as those that name a patient; return how many.
+        """Delete the stored responses that contain an id, such as those that name a patient, or were sent to its owner; return how many.
 
-        The bodies are searched in a query without locks, so that requests under way do not wait. This is the last step of erasing a
-        patient, so that SQLite's log, which has what was deleted before, is emptied, too.
+        Bodies and headers, which name the caller, are searched in a query without locks, so that requests under way do not wait. This is
+        the last step of erasing a patient, so that SQLite's log, which has what was deleted before, is emptied, too.
         """
-        keys, text = self.tables.idempotency_keys, str(subject_id).encode()
-        mentioning = select(keys.c.key_id).where(keys.c.status.is_not(None), func.instr(keys.c.body, text) > 0)
+        keys, text = self.tables.idempotency_keys, str(subject_id)
+        is_mentioned = (func.instr(keys.c.body, text.encode()) > 0) | (func.instr(keys.c.headers, text) > 0)
+        mentioning = select(keys.c.key_id).where(keys.c.status.is_not(None), is_mentioned)
         async with self.database.read() as connection:
             key_ids = list(await connection.scalars(mentioning))
         count = 0

@@ -32,7 +32,7 @@ from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.dead_messages import KeepDeadMessage
-from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
+from shared.kit.idempotency import CALLER, CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
 from shared.kit.leases import LEASE_DURATION, Leases
@@ -615,6 +615,16 @@ async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None
     assert await backend.idempotency.claim(key, "f") == answer
     with pytest.raises(IdempotencyKeyReused):
         await backend.idempotency.claim(key, "other")
+
+
+async def test_the_responses_that_name_a_person_or_were_sent_to_them_are_deleted(backend: Backend) -> None:
+    subject, keys = new_id(), [new_id() for _ in range(3)]
+    answers = [StoredResponse(201, {}, f"about {subject}".encode()), StoredResponse(201, {CALLER: str(subject)}, b"x")]
+    for key, answer in zip(keys, [*answers, StoredResponse(201, {CALLER: str(new_id())}, b"x")], strict=True):
+        await backend.idempotency.claim(key, "f")
+        await backend.idempotency.save_response(key, answer)
+    assert await backend.idempotency.delete_mentioning(subject) == 2
+    assert [await backend.idempotency.claim(key, "f") is None for key in keys] == [True, True, False]
 
 
 async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Backend) -> None:

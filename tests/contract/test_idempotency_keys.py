@@ -225,3 +225,20 @@ async def test_a_large_response_is_stored_whole(store: SqlIdempotencyStore) -> N
     stored = await store.claim(key, "f")
     assert stored is not None
     assert stored.body == body
+
+
+async def test_the_answers_that_name_a_person_or_were_sent_to_them_are_deleted(shoe_shop: Shop, store: SqlIdempotencyStore) -> None:
+    subject, other = new_id(), new_id()
+    sent = {"to_subject": bearer(Role.ADMIN, subject), "to_other": bearer(Role.ADMIN, other)}
+    for name, caller in sent.items():
+        assert (await post(shoe_shop, name, headers=caller | {"Idempotency-Key": "k"})).status_code == 201
+    naming = new_id()
+    await store.claim(naming, "f")
+    await store.save_response(naming, StoredResponse(201, {}, f"about {subject}".encode()))
+
+    assert await store.delete_mentioning(subject) == 2
+
+    assert await count_keys(store) == 1
+    replayed = await post(shoe_shop, "to_other", headers=sent["to_other"] | {"Idempotency-Key": "k"})
+    assert replayed.headers["idempotent-replayed"] == "true"
+    assert str(other) not in str(replayed.headers), "the caller is stored, and not sent"

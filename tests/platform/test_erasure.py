@@ -11,6 +11,7 @@ from fhir.resources.R4B.bundle import Bundle
 
 from tests.platform.accounts import User, book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
 from tests.platform.houses import Platform, wait_until
+from tests.platform.test_calendar import fetch_feed
 from tests.platform.test_health_data import stored_bytes
 
 NUMBERS = count(1)
@@ -44,6 +45,8 @@ def test_after_the_erasure_no_store_and_no_log_has_the_identity(platform: Platfo
     patient.request("PATCH", f"/appointments/{visit['id']}", change, if_match=visit["version"])
     patient.request("PATCH", "/patients/me", {"emergency_contact": {"full_name": texts[2], "phone": "+49 30 1234567"}}, if_match=1)
     patient.request("POST", f"/patients/{patient.id}/medical-history", {"kind": "note", "title": texts[3]}, status=201, key="note")
+    feed = patient.request("POST", "/calendar/feed", status=201)["url"]
+    assert fetch_feed(platform, feed).status_code == 200
     platform.run_until_idle()
 
     export = patient.request("GET", "/patients/me/export")
@@ -60,10 +63,12 @@ def test_after_the_erasure_no_store_and_no_log_has_the_identity(platform: Platfo
     assert {report["service"] for report in erasure["reports"]} == {
         "patient-service",
         "auth-service",
+        "scheduling-service",
         "appointment-service",
         "notification-service",
         "admin-service",
     }
+    assert fetch_feed(platform, feed).status_code == 404
     seen = admin.request("GET", f"/appointments/{visit['id']}")
     assert (seen["status"], seen["reason"], seen["patient"]["full_name"]) == ("cancelled", None, "(erased)")
     assert any(slot["starts_at"] == start for slot in list_slots(admin, service, doctor.id))

@@ -1,4 +1,4 @@
-"""The audit trail: what is recorded, who reads it, its filters and pages, and that no line is changed or deleted."""
+"""The audit trail: what is recorded, who reads it, its filters and pages, and that no line is changed, and none deleted too early."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from sqlalchemy import func, insert, select, text
 import admin_svc
 from admin_svc.domain.audit import AuditFilter
 from admin_svc.repository.audit import matching_lines
+from admin_svc.repository.old_audit_lines import SqlOldAuditLines, oldest_lines
 from admin_svc.repository.tables import AUDIT_LINES
+from admin_svc.usecases.audit import AuditRetention
 from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
@@ -166,21 +168,47 @@ async def test_an_event_that_is_delivered_again_changes_no_line(admin: RunningSe
     assert (line["actor"], line["outcome"]) == (str(DOCTOR), "done")
 
 
-async def test_lines_stay_however_old_they_are(admin: RunningService, sql_url: str) -> None:
+async def count_lines(url: str) -> int:
+    async with Database(url) as database, database.read() as connection:
+        return int(await connection.scalar(select(func.count()).select_from(AUDIT_LINES)) or 0)
+
+
+async def test_lines_stay_for_the_years_of_the_setting_and_are_deleted_then(admin: RunningService, sql_url: str) -> None:
     await admin.publish_event(an_audit_event())
-    admin.clock.advance(timedelta(days=4000))
+    await admin.publish_event(an_audit_event(occurred_at=NOON + timedelta(hours=3)))
+
+    admin.clock.advance(NOON.replace(year=NOON.year + 10) - NOON)
     await admin.run_until_idle()
-    async with Database(sql_url) as database, database.read() as connection:
-        assert await connection.scalar(select(func.count()).select_from(AUDIT_LINES)) == 1
+    assert await count_lines(sql_url) == 2
+
+    admin.clock.advance(timedelta(hours=2))
+    await admin.run_until_idle()
+    assert await count_lines(sql_url) == 1
 
 
-def test_no_statement_of_the_service_changes_or_deletes_a_line() -> None:
+async def test_a_stopped_run_goes_on_with_the_oldest_lines_in_bounded_pages(sql_url: str) -> None:
+    migrate("admin_svc", sql_url)
+    async with Database(sql_url) as database:
+        await fill(database, 1500)
+        lines = SqlOldAuditLines(database)
+        assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 700
+        assert await AuditRetention(lines, 1, lambda: NOON.replace(year=NOON.year + 1) + timedelta(seconds=1200)).delete_old() == 500
+        assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 0
+        plan = await explain(database, oldest_lines(NOON, 500))
+        assert "audit_lines_by_time" in plan, plan
+    assert await count_lines(sql_url) == 300
+
+
+def test_only_the_retention_job_deletes_lines_and_no_statement_changes_them() -> None:
     calls, sql = r"\b(update|delete)\(\s*(\w+\.)?AUDIT_LINES|AUDIT_LINES\.(update|delete)", r"(update|delete\s+from)\s+audit_lines"
     changing = re.compile(f"{calls}|{sql}", re.IGNORECASE)
     package = Path(admin_svc.__file__).parent
     modules = {path: path.read_text() for path in package.rglob("*.py")}
-    assert {path.name for path, source in modules.items() if "AUDIT_LINES" in source} == {"tables.py", "audit.py"}
-    assert [path for path, source in modules.items() if changing.search(source)] == []
+    assert {path.name for path, source in modules.items() if "AUDIT_LINES" in source} == {"tables.py", "audit.py", "old_audit_lines.py"}
+    assert [path.name for path, source in modules.items() if changing.search(source)] == ["old_audit_lines.py"]
+    assert "update" not in modules[package / "repository" / "old_audit_lines.py"]
+    importing = {path.name for path, source in modules.items() if "old_audit_lines import" in source}
+    assert importing == {"wiring.py"}
     writes = re.findall(r"from sqlalchemy import (.*)", modules[package / "repository" / "audit.py"])
     assert not {"update", "delete", "text"} & set(re.split(r",\s*", writes[0])), writes
 

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from auth_svc.domain.refusals import InvalidCredentials
-from auth_svc.repository.tables import METADATA, SESSIONS
+from auth_svc.repository.tables import METADATA, PASSWORD_RESETS, SESSIONS
 from auth_svc.usecases.sessions import Sessions
 from shared.contracts.events import PatientErased, SessionEnded
 from shared.contracts.identity import Service
@@ -42,17 +42,24 @@ async def stored_text(url: str) -> str:
         return repr([row for table in METADATA.sorted_tables for row in await connection.execute(sa.select(table))])
 
 
+async def count_password_resets(url: str) -> int:
+    async with Database(url) as database, database.read() as connection:
+        return int(await connection.scalar(sa.select(sa.func.count()).select_from(PASSWORD_RESETS)) or 0)
+
+
 async def test_nothing_of_the_account_is_left_and_its_tokens_are_refused(auth: RunningAuth, sql_url: str) -> None:
     signed_in = await auth.register()
     await auth.login(password="wrong pass phrase")
     await auth.post("/auth/password/forgot", {"email": SAM["email"]})
     assert SAM["email"] in await stored_text(sql_url)
+    assert await count_password_resets(sql_url) == 1
 
     await erase(auth, signed_in["account"]["id"])
 
     stored = await stored_text(sql_url)
     assert SAM["email"] not in stored
     assert SAM["full_name"] not in stored
+    assert await count_password_resets(sql_url) == 0
     assert stored.count("$argon2id$") == 1, "that of the first admin is left"
     assert status_and_code(await auth.get_me(signed_in["access_token"])) == (401, "invalid_token")
     assert status_and_code(await auth.post("/auth/refresh", {"refresh_token": signed_in["refresh_token"]}))[0] == 401

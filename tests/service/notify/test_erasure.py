@@ -11,12 +11,15 @@ from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.ports import MailRefused
+from notify_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.events import PatientErased
 from shared.contracts.identity import Service
 from shared.kit.ids import new_id
+from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
 from tests.service.notify.fake_services import FakeContactServices, MemoryMailbox, stored_messages
 from tests.unit.notify.builders import PATIENT, an_event
@@ -96,3 +99,19 @@ async def test_name_and_address_are_asked_for_again(notify: RunningService, othe
 def services_asked_about_the_patient(others: ContactsAndReports, first: int) -> set[str]:
     """Return the services that were asked about the patient from the request with this number on."""
     return {service for service, ids in others.contacts.requests[first:] if str(PATIENT) in ids}
+
+
+async def test_stored_answers_about_the_patient_are_deleted(notify: RunningService, others: ContactsAndReports, tmp_path: Path) -> None:
+    answers, other = INFRASTRUCTURE.idempotency_keys, new_id()
+    url = f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db"
+    async with Database(url) as database, database.write() as connection:
+        for person in (PATIENT, other):
+            body = json.dumps({"recipient_id": str(person)}).encode()
+            row = {"key_id": person, "fingerprint": "f", "claimed_at": NOON, "status": 202, "headers": "{}", "body": body}
+            await connection.execute(sa.insert(answers).values(row))
+
+    await notify.publish_event(ERASED)
+
+    async with Database(url) as database, database.read() as connection:
+        assert list(await connection.scalars(sa.select(answers.c.key_id))) == [other]
+    assert others.reports == [{"pass_number": 1, "removed": {"messages": 0, "stored_answers": 1}}]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from patient_svc.domain.erasures import ASK_AGAIN_AFTER, SECOND_PASS_AFTER
-from patient_svc.repository.tables import ACCESSES, METADATA, PATIENTS, VISITS
+from patient_svc.repository.tables import ACCESSES, INFRASTRUCTURE, METADATA, PATIENTS, VISITS
 from shared.contracts.erasures import ERASING_SERVICES
 from shared.contracts.events import AccountChanged, AuditRecorded, PatientChanged, PatientErased
 from shared.contracts.identity import Role, Service
@@ -175,6 +174,16 @@ async def test_another_guardian_counts_only_while_they_are_an_active_patient(era
     assert (refusal["code"], refusal["dependant_ids"]) == ("has_dependants", [child["id"]])
 
 
+async def test_a_dependant_who_is_of_age_and_has_an_account_does_not_keep_the_guardian(erasing: Erasing) -> None:
+    child = await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Kim Lee", "born_on": "2020-01-01"}, 201)
+    is_child = PATIENTS.c.id == UUID(child["id"])
+    await change_database(erasing.url, sa.update(PATIENTS).where(is_child).values(has_account=True, born_on=date(1990, 1, 1)))
+
+    await erasing.erase()
+
+    assert await erased_ids(erasing) == {str(SAM)}
+
+
 async def test_one_of_two_guardians_is_erased_and_others_forget_them(erasing: Erasing) -> None:
     await create_profile(erasing.service, OTHER)
     child = await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Kim Lee", "born_on": "2020-01-01"}, 201)
@@ -217,13 +226,13 @@ async def test_stored_answers_that_name_the_patient_are_deleted(erasing: Erasing
     keyed = RECEPTION | {"Idempotency-Key": "walk-in"}
     body = {"full_name": "Sam Lee", "phone": PROFILE["phone"]}
     await erasing.request("POST", "/patients", keyed, body, 201)
-    await erasing.request("POST", "/patients", RECEPTION | {"Idempotency-Key": "other"}, {"full_name": "Ada Weiss"}, 201)
+    other = await erasing.request("POST", "/patients", RECEPTION | {"Idempotency-Key": "other"}, {"full_name": "Ada Weiss"}, 201)
 
     await erasing.erase()
 
     async with Database(erasing.url) as database, database.read() as connection:
         answers = [row.body for row in await connection.execute(sa.select(METADATA.tables["answers"]))]
-    assert [json.loads(answer)["full_name"] for answer in answers] == ["Ada Weiss"]
+    assert [other["id"].encode() in answer for answer in answers] == [True], "the ids in an encrypted answer are readable"
 
 
 async def test_the_erased_patient_exists_for_nobody(erasing: Erasing) -> None:
@@ -336,3 +345,73 @@ async def test_records_are_erased_when_nothing_has_changed_for_the_years_of_the_
         erasures = await erasing.list_erasures()
         assert [(erasure["patient_id"], erasure["reason"]) for erasure in erasures] == [(walk_ins[0], "retention")]
         await erasing.request("GET", ME, FRESH)
+
+
+KIM = UUID(int=61)
+
+
+async def make_old(erasing: Erasing, *disabled: UUID) -> None:
+    """Make all profiles older than ten years, disable accounts, and let the job run."""
+    old = NOON.replace(year=2015)
+    changes = [sa.update(PATIENTS).values(changed_at=old), sa.update(PATIENTS).where(PATIENTS.c.id.in_(disabled)).values(active=False)]
+    await change_database(erasing.url, *changes)
+    erasing.service.clock.advance(timedelta(hours=1))
+    await erasing.service.run_until_idle()
+
+
+async def erased_ids(erasing: Erasing) -> set[str]:
+    return {erasure["patient_id"] for erasure in await erasing.list_erasures()}
+
+
+async def add_child(erasing: Erasing) -> str:
+    """Add a child of Sam and return the id."""
+    child: str = (await erasing.request("POST", f"{ME}/dependants", FRESH, {"full_name": "Mia Lee", "born_on": "2020-01-01"}, 201))["id"]
+    return child
+
+
+async def test_a_child_is_kept_as_long_as_a_guardian_has_an_active_account(erasing: Erasing) -> None:
+    child = await add_child(erasing)
+
+    await make_old(erasing)
+    assert await erased_ids(erasing) == set()
+    await make_old(erasing, SAM)
+    assert await erased_ids(erasing) == {child, str(SAM)}, "a disabled account keeps neither the child nor then the guardian"
+
+
+async def test_a_guardian_without_an_active_account_is_kept_beside_an_active_one(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    child = await add_child(erasing)
+    await erasing.request("POST", f"/patients/{child}/guardians", RECEPTION, {"guardian_id": str(KIM)}, 201)
+
+    await make_old(erasing, KIM)
+
+    assert await erased_ids(erasing) == set()
+
+
+async def test_a_medical_entry_of_the_last_years_keeps_a_patient(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    await erasing.request("POST", f"/patients/{SAM}/medical-history", FRESH, ASTHMA, 201)
+
+    await make_old(erasing, SAM, KIM)
+
+    assert await erased_ids(erasing) == {str(KIM)}
+
+
+async def count_answers(erasing: Erasing) -> int:
+    """Return how many answers are stored for Idempotency-Keys."""
+    async with Database(erasing.url) as database, database.read() as connection:
+        return int(await connection.scalar(sa.select(sa.func.count()).select_from(INFRASTRUCTURE.idempotency_keys)) or 0)
+
+
+async def test_what_the_erased_guardian_wrote_about_a_child_is_in_no_stored_answer(erasing: Erasing) -> None:
+    await create_profile(erasing.service, KIM, **PROFILE | {"full_name": "Kim Lee"})
+    body = {"full_name": "Mia Lee", "born_on": "2020-01-01", "relationship": "goddaughter"}
+    child = await erasing.request("POST", f"{ME}/dependants", FRESH | {"Idempotency-Key": "child"}, body, 201)
+    assert await erasing.request("POST", f"{ME}/dependants", FRESH | {"Idempotency-Key": "child"}, body, 201) == child
+    await erasing.request("POST", f"/patients/{child['id']}/guardians", RECEPTION, {"guardian_id": str(KIM)}, 201)
+    assert await count_answers(erasing) == 1
+
+    await erasing.erase()
+
+    assert await count_answers(erasing) == 0
+    assert "goddaughter" not in await erasing.stored_text()

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from fhir.resources.R4B.bundle import Bundle
 
+from patient_svc.domain.records import EntryFilter, MedicalEntry
 from patient_svc.repository.erasures import deletions
+from patient_svc.repository.tables import ACCESSES, GUARDIANS, VISITS
 from patient_svc.schemas.exports import json_pieces
-from patient_svc.usecases.exports import PatientExports
+from patient_svc.usecases.exports import PAGE_SIZE, VERSIONS_AT_ONCE, PatientExports
 from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Caller, Role, Service
-from tests.running import RunningService, not_found_response, problem_response, run_service
+from shared.contracts.values import format_instant
+from shared.kit.ids import new_id
+from tests.running import NOON, RunningService, not_found_response, problem_response, run_service
 from tests.service.patient.appointments_upstream import AppointmentsUpstream, a_record, an_event_of
 from tests.service.patient.medical_histories import ASTHMA, change_database
 from tests.service.patient.running_patient import DOCTOR, PROFILE, RECEPTION, SAM, SAMS_TOKEN, create_profile
@@ -155,6 +161,12 @@ async def test_the_bundle_is_valid_fhir_r4b_with_every_resource(patients: Runnin
     }
     assert bundle.type == "collection"
     assert resources[0].name[0].text == "Sam Lee"
+    assert (resources[0].address[0].line, resources[0].address[0].city, resources[0].address[0].country) == (
+        ["Lindenstr. 1"],
+        "Berlin",
+        "DE",
+    )
+    assert "sam@example.com" in [contact.value for contact in resources[0].telecom], "the address of the account"
     statements = [resource for resource in resources if type(resource).__name__ == "MedicationStatement"]
     assert (statements[0].status, statements[0].dosage[0].text) == ("completed", "2 puffs")
     mistakes = [resource for resource in resources if getattr(resource, "verificationStatus", None)]
@@ -237,3 +249,52 @@ async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(pat
     assert str(record.appointment_id) in [visit["appointment_id"] for visit in export["visits"]]
     assert number in export["profile"]["identifiers"]
     assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}
+
+
+async def test_a_bundle_names_the_guardians_of_the_patient(patients: RunningService, sql_url: str) -> None:
+    kim = UUID(int=61)
+    await create_profile(patients, kim, full_name="Kim Lee")
+    await change_database(sql_url, sa.insert(GUARDIANS).values(guardian_id=kim, dependant_id=SAM))
+
+    bundle: Any = Bundle.model_validate(await send(patients, "GET", f"{EXPORT}?format=fhir"))
+
+    people = {entry.resource.name[0].text: entry.resource for entry in bundle.entry if type(entry.resource).__name__ == "RelatedPerson"}
+    assert set(people) == {"Lou Lee", "Kim Lee"}
+    assert people["Kim Lee"].relationship[0].coding[0].code == "GUARD"
+
+
+async def insert_entries(service: RunningService, count: int, versions: int) -> None:
+    """Add a number of entries to the history of Sam, and that many versions to the first one."""
+    await send(service, "POST", f"/patients/{SAM}/medical-history", ASTHMA)
+    async with service.app.state.use_cases[PatientExports].access.store.begin() as tx:
+        entries: list[MedicalEntry] = await tx.list_entries(SAM, EntryFilter(), limit=1, after=None)
+        for version in range(2, versions + 1):
+            await tx.insert_entry_version(replace(entries[0], version=version))
+        for number in range(1, count):
+            created_at = entries[0].created_at - timedelta(minutes=number)
+            await tx.insert_entry(replace(entries[0], id=new_id(), created_at=created_at, recorded_at=created_at))
+
+
+async def test_the_export_has_every_page_of_every_list(patients: RunningService, sql_url: str) -> None:
+    count, versions = PAGE_SIZE + 5, VERSIONS_AT_ONCE + 5
+    await insert_entries(patients, count, versions)
+    line: dict[str, Any] = {
+        "patient_id": SAM,
+        "actor_id": DOCTOR,
+        "actor_role": "doctor",
+        "action": "profile.read",
+        "relation": "treating_doctor",
+    }
+    lines = [line | {"id": new_id(), "at": NOON - timedelta(minutes=number), "outcome": "done"} for number in range(count)]
+    visit = {"patient_id": SAM, "doctor_id": DOCTOR, "service_id": UUID(int=5), "treats": True, "version": 2, "status": "completed"}
+    times = [NOON - timedelta(days=number) for number in range(count)]
+    visits = [visit | {"appointment_id": new_id(), "starts_at": at, "ends_at": at, "time_zone": "Europe/Berlin"} for at in times]
+    await change_database(sql_url, sa.insert(ACCESSES).values(lines), sa.insert(VISITS).values(visits))
+
+    export = await send(patients, "GET", EXPORT)
+
+    assert len({entry["id"] for entry in export["medical_history"]}) == count
+    history = next(entry["versions"] for entry in export["medical_history"] if len(entry["versions"]) > 1)
+    assert [version["version"] for version in history] == list(range(versions, 0, -1))
+    assert {visit["appointment_id"] for visit in export["visits"]} >= {str(visit["appointment_id"]) for visit in visits}
+    assert {line["at"] for line in export["access_log"]} >= {format_instant(line["at"]) for line in lines}

@@ -14,7 +14,7 @@ import httpx
 from sqlalchemy import Engine, event
 
 from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
-from tests.running import RunningService, not_found_response, problem_response, run_service
+from tests.running import Handler, RunningService, not_found_response, problem_response, run_service
 from tests.tokens import service_bearer
 from tests.unit.scheduling.builders import a_reservation_request
 
@@ -54,7 +54,7 @@ def no_such_patient() -> httpx.Response:
 
 
 @asynccontextmanager
-async def a_clinic(folder: Path, doctor_service: DoctorService, **settings: Any) -> AsyncIterator[RunningService]:
+async def a_clinic(folder: Path, doctor_service: Handler, **settings: Any) -> AsyncIterator[RunningService]:
     async with run_service("scheduling_svc", folder, doctor_service, **settings) as service:
         await service.run_until_idle()
         yield service
