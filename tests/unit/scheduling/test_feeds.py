@@ -42,8 +42,8 @@ class InMemoryAgendas:
     async def save_feed(self, feed: CalendarFeed) -> None:
         self.links[feed.account_id] = feed
 
-    async def delete_feed(self, account_id: UUID) -> None:
-        self.links.pop(account_id, None)
+    async def delete_feed(self, account_id: UUID) -> bool:
+        return self.links.pop(account_id, None) is not None
 
     async def mark_handled(self, event_id: UUID) -> bool:
         is_new = event_id not in self.handled_events
