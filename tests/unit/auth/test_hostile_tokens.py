@@ -142,7 +142,7 @@ async def test_the_verifier_accepts_what_the_signer_of_auth_service_signs() -> N
     assert (await check.verify(service_token)).client == "admin-service"
     head, body, _ = (base64.urlsafe_b64decode(piece + "==") for piece in signed.split("."))
     assert json.loads(head) == {"alg": "RS256", "typ": "at+jwt", "kid": "k1"}
-    assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "iat", "exp", "jti"}
+    assert set(json.loads(body)) == {"iss", "aud", "sub", "sid", "role", "scope", "auth_time", "iat", "exp", "jti"}
     assert json.loads(body)["exp"] - json.loads(body)["iat"] == 600
     with pytest.raises(InvalidToken):
         await verifier([signer.public_key]).verify(tokens.token(Role.ADMIN, headers={"kid": "k1"}))
