@@ -238,4 +238,4 @@ async def test_a_store_that_does_not_answer_delays_only_a_few_requests() -> None
         url = f"redis://127.0.0.1:{store.sockets[0].getsockname()[1]}"
         async with running_gateway(rate_store_url=url) as gateway:
             assert await statuses(gateway, 100, "GET", "/doctors") == [200] * 100
-    assert 5 <= attempts < 50, "each of them waited for the store on a connection of its own"
+    assert 0 < attempts < 50, "each request that waited for the store had a connection of its own"
