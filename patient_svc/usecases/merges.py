@@ -118,11 +118,12 @@ class Merges:
         patients = {patient_id: await tx.find_patient(patient_id) for patient_id in sorted((source_id, into))}
         source, target = require_current(patients[source_id], by), require_target(patients[into])
         require_version(source.version, expected_version)
+        adults_born_until = self.access.policy.adults_born_until(self.now())
         return MergePlan(
             source,
             target,
-            source_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(source_id)]),
-            target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into)]),
+            source_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(source_id, adults_born_until=adults_born_until)]),
+            target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into, adults_born_until=adults_born_until)]),
             source_dependants=frozenset(await tx.list_all_dependants(source_id)),
             target_dependants=frozenset(await tx.list_all_dependants(into)),
             visit_count=await tx.count_visits(source_id),
@@ -133,6 +134,8 @@ class Merges:
     async def _move(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
         """Move everything. What remains of the source is stored first, so that its identifiers are free for the target."""
         now, stub = merge.merged_at, plan.source.remove_identity(plan.target.id)
+        adults_born_until = self.access.policy.adults_born_until(now)
+        await tx.delete_ended_guardianships(plan.target.id, adults_born_until=adults_born_until)  # the source may fill in another date
         await tx.update_patient(stub)
         await tx.insert_merge(merge)
         await tx.move_visits(stub.id, plan.target.id)

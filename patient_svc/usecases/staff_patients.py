@@ -88,6 +88,8 @@ class StaffPatients:
             patient = require_current(await tx.find_patient(patient_id), caller)
             updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
             updated.check_address()
+            if updated.born_on != patient.born_on:  # what has ended by the date of before does not begin again
+                await tx.delete_ended_guardianships(patient_id, adults_born_until=self.access.policy.adults_born_until(self.now()))
             await save_patient(tx, patient, updated, self.now)
             is_changed = updated != patient
             await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)
