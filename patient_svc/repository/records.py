@@ -108,7 +108,8 @@ class RecordWrites(SqlTransaction):
         query = _entries_of(patient_id).where(IS_CURRENT).order_by(*(column.desc() for column in order)).limit(READ_AT_ONCE)
         if last is not None:
             query = query.where(rows_after(order, last, descending=True))
-        return (await self.connection.execute(query)).all()
+        rows: Sequence[Any] = (await self.connection.execute(query)).all()
+        return rows
 
     async def _read(self, patient_id: UUID, query: Select[Any]) -> list[MedicalEntry]:
         rows = (await self.connection.execute(query)).all()

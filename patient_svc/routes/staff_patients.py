@@ -32,7 +32,6 @@ UseSearch = Annotated[PatientSearch, use_case(PatientSearch)]
 SearchText = Annotated[
     OneLineText,
     Query(
-        min_length=2,
         description="Up to 32 words: parts of a name, digits of a phone number from its end, a day of birth (1984-06-02 or 02.06.1984; "
         "02/06/1984 is searched as a day in June and in February), an identifier (`value` or `system|value`), or a complete email address. "
         "Up to six of them may be numbers, days and addresses.",

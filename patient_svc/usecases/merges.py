@@ -122,7 +122,9 @@ class Merges:
         return MergePlan(
             source,
             target,
-            source_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(source_id, adults_born_until=adults_born_until)]),
+            source_guardians=frozenset(
+                [guardian.id for guardian in await tx.list_guardians(source_id, adults_born_until=adults_born_until)]
+            ),
             target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into, adults_born_until=adults_born_until)]),
             source_dependants=frozenset(await tx.list_all_dependants(source_id)),
             target_dependants=frozenset(await tx.list_all_dependants(into)),
