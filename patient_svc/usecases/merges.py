@@ -144,6 +144,7 @@ class Merges:
         await tx.move_guardianships(stub.id, plan.target.id)
         await tx.move_records(stub.id, plan.target.id, now)
         await save_patient(tx, plan.target, plan.target_after(now), self.now)
+        await tx.delete_ended_guardianships(plan.target.id, adults_born_until=adults_born_until)  # an adult with an account has none
         for dependant_id in sorted(plan.source_dependants):
             dependant = await tx.get_patient(dependant_id)
             await save_patient(tx, dependant, dependant.next_version(), self.now)
