@@ -150,7 +150,7 @@ LANGUAGE_TAG = (
     "^[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}"  # language, and extended languages such as zh-yue
     "(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"  # script and region
     "(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"  # variants
-    "(-[0-9A-WYZa-wyz](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"  # extensions and private use
+    "(-[A-Za-z0-9](-[A-Za-z0-9]{2,8})+)*(-(x|X)(-[A-Za-z0-9]{1,8})+)?$"  # extensions and private use
 )
 """The `langtag` of BCP 47 (RFC 5646, section 2.1), without the languages of four to eight letters, which are reserved."""
 Locale = Annotated[str, StringConstraints(pattern=LANGUAGE_TAG, max_length=35), Field(examples=["en"])]
