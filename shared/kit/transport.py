@@ -76,7 +76,7 @@ class _Exchange:
             self._started.set()
             return
         body = message.get("body", b"")
-        if body and self._has_content and not self._disconnected.is_set():
+        if body and self._has_content:
             await self._room.acquire()
             self._chunks.put_nowait(body)
         if not message.get("more_body", False):
@@ -97,9 +97,8 @@ class _Exchange:
         return chunk
 
     def disconnect(self) -> None:
-        """Tell the app that nobody reads the response any more."""
+        """Tell the app that the client reads no more of the response."""
         self._disconnected.set()
-        self._room.release()
 
 
 class _ResponseBody(httpx.AsyncByteStream):
