@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -51,8 +51,7 @@ async def calling(app: ASGIApp) -> AsyncIterator[httpx.AsyncClient]:
 
 async def read_first_part(response: httpx.Response) -> bytes:
     """Read the first part of a response, and leave the others."""
-    async with aclosing(response.aiter_raw()) as parts:
-        return await anext(parts)
+    return await anext(response.aiter_raw())
 
 
 async def let_others_run() -> None:
