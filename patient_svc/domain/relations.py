@@ -31,6 +31,7 @@ PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
     AccessAction.BREAK_GLASS_READ: frozenset({Relation.ADMIN}),
     AccessAction.GUARDIANS_READ: frozenset({Relation.RECEPTION, Relation.ADMIN}),
     AccessAction.DEPENDANT_READ: frozenset({Relation.GUARDIAN}),
+    AccessAction.DEPENDANT_CHANGED: frozenset({Relation.GUARDIAN}),
     AccessAction.ACCESS_LOG_READ: frozenset({Relation.GUARDIAN}),
     AccessAction.PATIENT_EXPORTED: frozenset({Relation.SELF}),
     AccessAction.PATIENT_ERASED: frozenset({Relation.SELF, Relation.SERVICE}),

@@ -77,6 +77,15 @@ COLUMNS: dict[str, list[MatrixOperation]] = {
     "as guardian": [
         MatrixOperation("GET", "/patients/me/dependants/{dependant_id}", 200, "dependant.read", "dependant.read"),
         MatrixOperation("GET", "/patients/me/dependants/{dependant_id}/access-log", 200, "access_log.read", "access_log.read"),
+        MatrixOperation("GET", "/patients/me/dependants/{dependant_id}/preferences", 200, "dependant.read", "dependant.read"),
+        MatrixOperation(
+            "PUT",
+            "/patients/me/dependants/{dependant_id}/preferences",
+            200,
+            "dependant.change",
+            "dependant.change",
+            {"reminders_consent": False},
+        ),
     ],
 }
 """The operations of each column of the table. The entry is one that the patient reported."""

@@ -65,6 +65,8 @@ class Matrix:
             headers |= {"If-Match": '"1"'} if operation.method == "PATCH" else {}
         elif operation.method == "PATCH":
             headers |= {"If-Match": await self.change_phone(who.patient_id)}
+        elif operation.method == "PUT":
+            headers |= {"If-Match": '"1"'}
         return request_id, await self.send(operation.method, operation.path.format(**ids), headers, operation.body)
 
     async def add_entry(self, patient_id: UUID) -> UUID:
