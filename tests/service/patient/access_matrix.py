@@ -130,6 +130,10 @@ CODES = {"401": "unauthenticated", "403": "forbidden", "404": "no_such_patient"}
 README = Path(__file__).parents[3] / "patient_svc" / "README.md"
 
 
+MAX_README_LINES = 120
+"""The README is one page; details are in docs/patients.md."""
+
+
 def read_matrix() -> dict[str, dict[str, str]]:
     """Return the table in the README of patient-service: what each caller gets in each column.
 
