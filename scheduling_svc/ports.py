@@ -239,8 +239,11 @@ class EndedTimes(Protocol):
 class PatientDirectory(Protocol):
     """patient-service, which knows who may book for whom. It is asked each time, because that right ends at once."""
 
-    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
-        """Return a patient with the guardians, or None; raise Unavailable if patient-service does not answer."""
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return a patient with the guardians.
+
+        Raises NoSuchPatient, PatientWasMerged for a patient merged into another one, or Unavailable if patient-service does not answer.
+        """
 
 
 class RuleOwner(Protocol):

@@ -64,7 +64,7 @@ class Merges:
         source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer.
         """
         require_other(source_id, into)
-        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_MERGED):
+        async with self.access.record_attempt(by, source_id, AccessAction.PROFILE_MERGED):
             earlier = await self._find_earlier(source_id, into)
             return earlier or await self._carry_out(source_id, into, expected_version, by)
 
@@ -74,7 +74,7 @@ class Merges:
         Raises the refusals of `merge` that are about ids and the version.
         """
         require_other(source_id, into)
-        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_READ):
+        async with self.access.record_attempt(by, source_id, AccessAction.PROFILE_READ):
             earlier = await self._find_earlier(source_id, into)
             return earlier or await self._read_preview(source_id, into, expected_version, by)
 
