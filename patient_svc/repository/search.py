@@ -51,8 +51,8 @@ class SearchWrites(SqlTransaction):
         return [patients[patient_id] for patient_id in ids if patient_id in patients]
 
     async def list_candidates(self, lookups: Collection[KeyTerms], ids: Collection[UUID], limit: int) -> tuple[list[Patient], bool]:
-        found, has_all = await find_ids(self.connection, lookups, limit)
-        patients = await self.list_patients(list(dict.fromkeys([*ids, *found])))
+        candidate_ids, has_all = await find_ids(self.connection, lookups, limit)
+        patients = await self.list_patients(list(dict.fromkeys([*ids, *candidate_ids])))
         return patients, has_all and await _is_indexed(self.connection)
 
     async def index_patients(self, limit: int) -> int:
@@ -73,8 +73,8 @@ async def find_ids(connection: AsyncConnection, lookups: Collection[KeyTerms], l
     ids, has_all = list[UUID](), True
     for terms in lookups:
         for query in lookup_queries(terms, limit):
-            found = list(await connection.scalars(query))
-            ids, has_all = ids + found, has_all and len(found) < limit
+            matching_ids = list(await connection.scalars(query))
+            ids, has_all = ids + matching_ids, has_all and len(matching_ids) < limit
     return ids, has_all
 
 
