@@ -10,7 +10,7 @@ from uuid import UUID
 
 from patient_svc.domain.phone_numbers import longer_phone_ranges, plain_signs, same_phone_ranges, trailing_digit_ranges
 from patient_svc.domain.search_keys import born_name_key, split_words, word_forms
-from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms
+from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms, without_covered
 from patient_svc.domain.search_texts import (
     DAY,
     EMAIL,
@@ -134,9 +134,20 @@ class PatientQuery:
 
     @property
     def partial_lookups(self) -> tuple[KeyTerms, ...]:
-        """The lookups of patients who match with all words, of which the last part of a name and phone numbers may be incomplete."""
-        others = self.with_short_phones.partial_lookups if self.with_short_phones else ()
-        return self._lookups([_partial_phone_term(digits) for digits in self.phones], KeyRange.beginning) + others
+        """The lookups of patients who match with all words, of which the last part of a name and phone numbers may be incomplete.
+
+        What the exact lookups find alone is left out.
+        """
+        exact = self.exact_lookups
+        is_exact = {key_range for terms in exact if len(terms) == 1 for key_range in terms[0]}
+        meanings = (self, self.with_short_phones) if self.with_short_phones else (self,)
+        lookups = [
+            terms
+            for meaning in meanings
+            for terms in meaning._lookups([_partial_phone_term(digits) for digits in meaning.phones], KeyRange.beginning)
+        ]
+        shorter = (terms if len(terms) > 1 else (tuple(part for part in terms[0] if part not in is_exact),) for terms in lookups)
+        return tuple(terms for terms in shorter if terms[0] and terms not in exact)
 
     def only_identifying(self) -> PatientQuery:
         """Return the query without the words that several patients may have in common."""
@@ -177,7 +188,7 @@ def _partial_phone_term(digits: tuple[str, ...]) -> KeyTerm:
     """Return the ranges of phone numbers that are this one or end with it. Too many end with few digits, so those are compared whole."""
     if is_short_phone(digits):
         return same_phone_ranges(digits)
-    return tuple(dict.fromkeys((*same_phone_ranges(digits), *trailing_digit_ranges(digits), *longer_phone_ranges(digits))))
+    return without_covered((*same_phone_ranges(digits), *trailing_digit_ranges(digits), *longer_phone_ranges(digits)))
 
 
 def _word_terms(kind: KeyKind, words: list[list[str]], range_of_last: Callable[[KeyKind, str], KeyRange]) -> Iterator[KeyTerm]:
