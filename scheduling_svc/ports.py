@@ -79,6 +79,15 @@ class CalendarTransaction(CalendarReader, Protocol):
         patient of the claim was merged may be taken.
         """
 
+    async def find_current_patient(self, patient_id: UUID) -> UUID:
+        """Return the patient into whom a patient was merged, or the same one."""
+
+    async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
+        """Store a merge; raise LostRace if another transaction has stored one of the same patient."""
+
+    async def list_claims_of_patient(self, patient_id: UUID, limit: int) -> list[Claim]:
+        """Return claims that take time of a patient, by id."""
+
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
 
