@@ -1,4 +1,7 @@
-"""Who a patient is now: whether they act for another one, and whether they were merged. patient-service is asked each time, so that the right ends at once on every instance."""
+"""Who a patient is now: whether others act for them, and whether they were merged.
+
+patient-service is asked each time, so that a right ends at once on every instance.
+"""
 
 from __future__ import annotations
 

@@ -42,8 +42,8 @@ class Reservations:
         """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
         One transaction reads, decides and writes. The primary key of the grain table reports what the reads did not see: a transaction that
-        lost a race is rolled back and run again. A request for a patient who was merged into another one is decided, and granted, as one for
-        that patient.
+        lost a race is rolled back and run again. A request for a patient who was merged into another one is decided as one for that
+        patient.
         """
         doctor_ids = None if request.doctor_id is None else [request.doctor_id]
         await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))

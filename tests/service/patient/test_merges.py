@@ -451,3 +451,35 @@ async def test_a_refused_merge_and_a_preview_do_not_reach_the_calendar(clinic: M
     assert (await clinic.merge(old, query="?dry_run=true")).status_code == 200
     assert (await clinic.merge(SAM, old)).status_code == 409
     assert clinic.upstream.followed == []
+
+
+@pytest.mark.parametrize("refusal", ["consent", "offsets"])
+async def test_who_refused_reminders_gets_none_at_their_address_after_a_merge(clinic: MergeClinic, refusal: str) -> None:
+    refused = {"reminders_consent": False} if refusal == "consent" else {}
+    old = await clinic.add_walk_in(email="sam@example.com", **refused)
+    if refusal == "offsets":
+        notification = service_bearer("notification-service")
+        ended = await clinic.service.http.post(f"/internal/patients/{old}/end-reminders", headers=notification)
+        assert ended.status_code == 204
+    target = await clinic.add_walk_in(identifiers=[])
+    preview = (await clinic.merge(old, target, query="?dry_run=true")).json()
+    assert preview["filled"] == ["email", "reminders_consent"]
+    assert (await clinic.merge(old, target)).json()["filled"] == preview["filled"]
+    profile = await clinic.get(f"/patients/{target}")
+    assert (profile["email"], profile["reminders_consent"]) == ("sam@example.com", False)
+
+
+async def test_a_merge_changes_the_consent_of_nobody_who_keeps_their_own_address(clinic: MergeClinic) -> None:
+    refusing = await clinic.add_walk_in(email="sam@example.com", reminders_consent=False)
+    consenting = await clinic.add_walk_in(email="li@example.com", identifiers=[])
+    assert "reminders_consent" not in (await clinic.merge(refusing, consenting)).json()["filled"]
+    assert (await clinic.get(f"/patients/{consenting}"))["reminders_consent"] is True
+    assert "reminders_consent" not in (await clinic.merge(consenting)).json()["filled"], "an account has its own address"
+    assert (await clinic.get(f"/patients/{SAM}"))["reminders_consent"] is True
+
+
+async def test_a_refusal_of_the_target_stays_with_the_address_of_somebody_who_consents(clinic: MergeClinic) -> None:
+    consenting = await clinic.add_walk_in(email="li@example.com")
+    refusing = await clinic.add_walk_in(identifiers=[], reminders_consent=False)
+    assert (await clinic.merge(consenting, refusing)).json()["filled"] == ["email"]
+    assert (await clinic.get(f"/patients/{refusing}"))["reminders_consent"] is False

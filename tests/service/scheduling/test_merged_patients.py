@@ -324,4 +324,8 @@ async def test_changes_of_a_visit_that_race_with_the_merge_of_its_patient_do_not
         )
         row = await reservation(clinic, number)
         start = datetime.fromisoformat(row["starts_at"])
-        assert (row["patient_id"], await owners(clinic, into, start), await owners(clinic, patient, start)) == (str(into), [[0, number]], [])
+        assert (row["patient_id"], await owners(clinic, into, start), await owners(clinic, patient, start)) == (
+            str(into),
+            [[0, number]],
+            [],
+        )
