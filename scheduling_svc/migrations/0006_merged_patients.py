@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.kit.sql import Id, UtcDateTime
+from shared.kit.migrations.v2 import Id, UtcDateTime
 
 revision = "0006"
 down_revision = "0005"

@@ -15,6 +15,7 @@ from scheduling_svc.repository.tables import CLAIMS, MERGED_PATIENTS
 from shared.kit.clock import Clock
 
 SELECT_TARGET = select(MERGED_PATIENTS.c.into_id).where(MERGED_PATIENTS.c.id == bindparam("patient"))
+LOCK_TARGET = SELECT_TARGET.with_for_update(read=True)
 
 
 class MergedPatientWriter:
@@ -29,6 +30,10 @@ class MergedPatientWriter:
             patient_id = target
         return patient_id
 
+    async def lock_merge(self, patient_id: UUID) -> bool:
+        """Return True if a patient was merged into another one. A merge of them that is being stored is waited for."""
+        return await self.connection.scalar(LOCK_TARGET, {"patient": patient_id}) is not None
+
     async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
         """Store a merge; raise LostRace if another transaction has stored one of the same patient."""
         try:
@@ -37,6 +42,11 @@ class MergedPatientWriter:
             raise LostRace from None
 
     async def list_claims_of_patient(self, patient_id: UUID, limit: int) -> list[Claim]:
-        """Return claims that take time of a patient, by id."""
-        claims = SELECT_LIVE.where(CLAIMS.c.patient_id == patient_id, CLAIMS.c.archived.is_(False)).order_by(CLAIMS.c.id).limit(limit)
+        """Return claims that take time of a patient, by id, and lock them. Claims that are being stored are waited for."""
+        claims = (
+            SELECT_LIVE.where(CLAIMS.c.patient_id == patient_id, CLAIMS.c.archived.is_(False))
+            .order_by(CLAIMS.c.id)
+            .limit(limit)
+            .with_for_update()
+        )
         return [from_row(row) for row in await self.connection.execute(claims)]

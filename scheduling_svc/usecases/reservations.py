@@ -14,7 +14,7 @@ from scheduling_svc.domain.evaluation import SlotEvaluation
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
-from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.ports import CalendarStore, CalendarTransaction, LostRace
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.derived_ids import derive_id
@@ -63,6 +63,7 @@ class Reservations:
                 slot = await self._grant(tx, offer, request, previous)
                 claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
+            await _require_current_patient(tx, claim)
             await log_overlap_after_merge(tx, claim, previous)
         return claim.reservation()
 
@@ -113,6 +114,7 @@ class Reservations:
             if previous is not None:
                 claim = previous.follow(await _for_current_patient(tx, event))
                 await tx.save_claim(claim, previous)
+                await _require_current_patient(tx, claim)
                 await log_overlap_after_merge(tx, claim, previous)
 
     @retry_on_abort
@@ -133,6 +135,15 @@ class Reservations:
 async def _for_current_patient(tx: CalendarTransaction, message: MessageT) -> MessageT:
     """Return a message of appointment-service, which may not have followed a merge yet, as one about the patient who has the data now."""
     return message.model_copy(update={"patient_id": await tx.find_current_patient(message.patient_id)})
+
+
+async def _require_current_patient(tx: CalendarTransaction, claim: Claim) -> None:
+    """Raise LostRace if the patient, whose time the claim takes, was merged into another one since this transaction asked.
+
+    A merge stores itself first and then waits for claims that are being stored, so that either it moves the claim or this finds the merge.
+    """
+    if claim.resource_spans and claim.slot is not None and await tx.lock_merge(claim.slot.patient_id):
+        raise LostRace
 
 
 async def log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:

@@ -163,6 +163,9 @@ class InMemoryCalendar:
     async def find_current_patient(self, patient_id: UUID) -> UUID:
         return self.merged_patients.get(patient_id, patient_id)
 
+    async def lock_merge(self, patient_id: UUID) -> bool:
+        return patient_id in self.merged_patients
+
     async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
         self.merged_patients[patient_id] = into_id
 
