@@ -12,6 +12,7 @@ from patient_svc.clients import (
     HttpAccountDirectory,
     HttpAppointmentDirectory,
     HttpAppointmentsAhead,
+    HttpCalendarMerges,
     HttpDoctorNameClient,
     HttpExportSources,
     HttpLiveVisits,
@@ -70,7 +71,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(access_log)
         guardianships = Guardianships(store, access, runtime.clock)
         runtime.provide(guardianships)
-        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), access, runtime.clock))
+        live_visits, calendar = HttpLiveVisits(runtime.client(Service.APPOINTMENT)), HttpCalendarMerges(runtime.client(Service.SCHEDULING))
+        runtime.provide(Merges(store, live_visits, calendar, access, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         accounts = HttpAccountDirectory(runtime.client(Service.AUTH))

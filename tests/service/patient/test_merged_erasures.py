@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,12 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from patient_svc.domain.erasures import AppointmentAhead, FutureAppointments
 from patient_svc.repository.tables import ACCESSES, ERASURES, IDENTIFIERS, MERGES, METADATA, PATIENTS, RECORD_KEYS
+from patient_svc.usecases.erasures import Erasures
 from shared.contracts.events import AuditRecorded, PatientChanged, PatientErased, PatientMerged
-from shared.contracts.identity import Role
+from shared.contracts.identity import Caller, Role
+from shared.kit.ids import new_id
 from shared.kit.sql import Database
 from tests.running import NOON, run_service
 from tests.service.patient.appointments_upstream import a_record, an_event_of
@@ -120,6 +124,58 @@ async def test_a_patient_whose_erasure_is_under_way_is_neither_merged_nor_a_targ
         assert (target.status_code, target.json()["code"]) == (422, "no_such_target")
         assert (source.status_code, source.json()["code"]) == (404, "no_such_patient")
     assert (await clinic.get(f"/patients/{walk_in}"))["full_name"] == "Sam Li"
+
+
+@pytest.mark.parametrize("is_merged_again", [False, True], ids=["one merge", "two merges in a row"])
+async def test_a_visit_ahead_that_still_has_a_former_id_holds_the_erasure_up(clinic: MergeClinic, is_merged_again: bool) -> None:
+    old = await clinic.add_walk_in()
+    clinic.upstream.visits = [(UUID(int=41), UUID(old), NOON + timedelta(days=1), 30)]
+    into = await clinic.add_walk_in(identifiers=[]) if is_merged_again else SAM
+    assert (await clinic.merge(old, into)).status_code == 200
+    if is_merged_again:
+        assert (await clinic.merge(into)).status_code == 200
+    refused = await erase(clinic)
+    assert (refused.status_code, refused.json()["code"]) == (409, "future_appointments")
+    assert [appointment["id"] for appointment in refused.json()["appointments"]] == [str(UUID(int=41))]
+    assert (await clinic.service.http.delete("/patients/me?appointments=cancel", headers=FRESH)).status_code == 202
+
+
+async def test_an_erasure_that_races_with_the_merge_of_a_patient_who_has_a_visit_ahead_does_not_cancel_it(clinic: MergeClinic) -> None:
+    for number in range(4):
+        if number:
+            await create_profile(clinic.service, patient_id := UUID(int=600 + number), **PROFILE)
+        else:
+            patient_id = SAM
+        old = await clinic.add_walk_in(identifiers=[])
+        clinic.upstream.visits = [(UUID(int=41), UUID(old), NOON + timedelta(days=1), 30)]
+        fresh = bearer(Role.PATIENT, patient_id, auth_time=int(NOON.timestamp()))
+        erased, merged = await asyncio.gather(clinic.service.http.delete("/patients/me", headers=fresh), clinic.merge(old, patient_id))
+        assert (erased.status_code, merged.status_code) in {(409, 200), (202, 422)}, (erased.text, merged.text)
+
+
+async def test_an_erasure_asks_again_where_somebody_was_merged_into_the_patient_meanwhile(clinic: MergeClinic) -> None:
+    """The merge is stored in the moment in which appointment-service is asked about the patient alone."""
+    old = await clinic.add_walk_in()
+    visit = (UUID(int=41), UUID(old), NOON + timedelta(days=1), 30)
+    asked = list[list[str]]()
+
+    class MergingLookup:
+        """Asks appointment-service, and merges the walk-in after the first answer."""
+
+        async def list_ahead(self, patient_ids: Collection[UUID], now: datetime) -> Sequence[AppointmentAhead]:
+            asked.append(sorted(map(str, patient_ids)))
+            if len(asked) == 1:
+                assert (await clinic.merge(old)).status_code == 200
+                return []
+            return [AppointmentAhead(visit[0], visit[2])]
+
+    clinic.upstream.visits = [visit]
+    use_case = clinic.service.app.state.use_cases[Erasures]
+    erasures = replace(use_case, appointments=MergingLookup())
+    caller = Caller(SAM, Role.PATIENT, signed_in_at=NOON)
+    with pytest.raises(FutureAppointments):
+        await erasures.erase_own(caller, new_id(), cancels_appointments=False)
+    assert asked == [[str(SAM)], sorted([old, str(SAM)])]
 
 
 async def test_erasing_and_merging_at_the_same_time_end_in_one_of_two_states(clinic: MergeClinic) -> None:
