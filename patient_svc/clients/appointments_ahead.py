@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from patient_svc.clients.live_visits import MAX_IDS
 from patient_svc.domain.erasures import MAX_SHOWN, AppointmentAhead
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Refusal, Unavailable
@@ -31,8 +32,14 @@ class HttpAppointmentsAhead:
 
     client: ServiceClient
 
-    async def list_ahead(self, patient_id: UUID, now: datetime) -> Sequence[AppointmentAhead]:
-        parameters = {"patient_id": str(patient_id), "status": list(STATUSES_AHEAD), "from": format_instant(now), "limit": MAX_SHOWN}
+    async def list_ahead(self, patient_ids: Sequence[UUID], now: datetime) -> Sequence[AppointmentAhead]:
+        batches = [patient_ids[start : start + MAX_IDS] for start in range(0, len(patient_ids), MAX_IDS)]
+        ahead = [appointment for batch in batches for appointment in await self._list_of_batch(batch, now)]
+        return sorted(ahead, key=lambda appointment: (appointment.starts_at, appointment.id))[:MAX_SHOWN]
+
+    async def _list_of_batch(self, patient_ids: Sequence[UUID], now: datetime) -> list[AppointmentAhead]:
+        ids = list(map(str, patient_ids))
+        parameters = {"patient_id": ids, "status": list(STATUSES_AHEAD), "from": format_instant(now), "limit": MAX_SHOWN}
         try:
             page = await self.client.get("/internal/appointments", Page[ListedAppointment], **parameters)
         except (Refusal, ValidationError) as error:

@@ -28,6 +28,9 @@ class ErasureTransaction(PatientTransaction, Protocol):
     async def list_dependant_ids(self, guardian_id: UUID) -> Sequence[UUID]:
         """Return all dependants of a guardian, by id."""
 
+    async def list_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
+        """Return the ids of patients who were merged into a patient, in order."""
+
     async def lock_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
         """Return the ids of patients who were merged into a patient, in order, and lock what remains of them.
 
@@ -79,12 +82,16 @@ class ErasureStore(Protocol):
         """Return patients of whom nothing has changed since `before`, by id.
 
         They have no active account, they had no visit that ended at `before` or later, they are guardian of nobody, and no guardian of
-        theirs has an active account. What remains of a merged patient is not listed: it is erased with the target.
+        theirs has an active account. What remains of a merged patient is not listed: it is erased with the target. Nor is an id that
+        was erased before.
         """
 
 
 class AppointmentsAhead(Protocol):
     """The appointments of appointment-service that have not begun."""
 
-    async def list_ahead(self, patient_id: UUID, now: datetime) -> Sequence[AppointmentAhead]:
-        """Return the first appointments of a patient that start after `now` and are not cancelled. Raises Unavailable."""
+    async def list_ahead(self, patient_ids: Sequence[UUID], now: datetime) -> Sequence[AppointmentAhead]:
+        """Return the first appointments of a patient, who has several ids after a merge, that start after `now` and are not cancelled.
+
+        Raises Unavailable.
+        """

@@ -55,20 +55,31 @@ class Erasures:
         """
         require_recent_sign_in(caller, self.now())
         if not cancels_appointments:
-            refuse_appointments_ahead(await self.appointments.list_ahead(caller.id, self.now()))
-        return await self._erase(caller, caller.id, erasure_id)
+            ids = await self._list_ids(caller.id)
+            refuse_appointments_ahead(await self.appointments.list_ahead(ids, self.now()))
+        return (await self._erase(caller, caller.id, erasure_id))[0][0]
 
-    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> Erasure:
-        """Erase a patient of whom nothing has changed since `before`. Raises NoSuchPatient for one who has changed meanwhile."""
-        return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
+    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> bool:
+        """Erase a patient of whom nothing has changed since `before`; return False for one who was erased before.
 
-    async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
+        Raises NoSuchPatient for one who has changed meanwhile.
+        """
+        deleted = await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
+        return any(removed is not None for _, removed in deleted)
+
+    @retry_on_abort
+    async def _list_ids(self, patient_id: UUID) -> list[UUID]:
+        """Return the id of a patient and those of patients who were merged into them: appointment-service follows a merge later."""
+        async with self.store.begin() as tx:
+            return [patient_id, *await tx.list_merged_into(patient_id)]
+
+    async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> list[Deletion]:
         deleted = await self._delete(by, patient_id, erasure_id, expired_before)
         for erasure, removed in deleted:
             if removed is not None:
                 stored_answers = await self._delete_answers(erasure.patient_id)
                 await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
-        return deleted[0][0]
+        return deleted
 
     @retry_on_abort
     async def report(self, erasure_id: UUID, service: Service, pass_number: int, removed: Mapping[str, int]) -> None:
