@@ -10,4 +10,4 @@ from shared.kit.service_runtime import ServiceRuntime
 
 async def subscribe(runtime: ServiceRuntime, trail: AuditTrail, erasure: UserErasure) -> None:
     """Handle what services report to the audit trail, and patients who are erased or merged."""
-    await runtime.subscribe({AuditRecorded: trail.append, PatientErased: erasure.erase, PatientMerged: trail.note_merge})
+    await runtime.subscribe({AuditRecorded: trail.append, PatientErased: erasure.erase, PatientMerged: trail.record_merge})

@@ -30,7 +30,7 @@ class FormerIdReads:
     database: Database
 
     async def list_former_ids(self, patient_id: UUID) -> Sequence[UUID]:
-        """Each query finds those who were merged into the patients of the one before. Nobody is merged twice, so that this ends."""
+        """Each query finds the patients who were merged into those of the query before. This ends, because a patient is merged once."""
         former_ids: list[UUID] = []
         latest: Sequence[UUID] = [patient_id]
         async with self.database.read() as connection:

@@ -31,7 +31,7 @@ class AuditTrail:
                 await tx.append_line(AuditLine.from_event(event, self.now()))
 
     @retry_on_abort
-    async def note_merge(self, event: PatientMerged) -> None:
+    async def record_merge(self, event: PatientMerged) -> None:
         """Record that a patient was merged into another one. The lines about them stay as they are."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):

@@ -93,7 +93,7 @@ class AccessControl:
             return False
         treated_since = self.policy.treated_since(self.now())
         relations = await self.store.get_relations(caller, patient_id, treated_since)
-        if self._relation_for(relations, action, self.now()) is not None or not relations.could_treat(action):
+        if self._relation_for(relations, action, self.now()) is not None or not relations.may_be_treating(action):
             return False
         try:
             return await self.treatments.is_treating(caller.id, patient_id, treated_since)

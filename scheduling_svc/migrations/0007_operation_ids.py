@@ -2,8 +2,8 @@
 
 from shared.kit.migrations.v3 import add_operation_ids, drop_operation_ids
 
-revision = "0010"
-down_revision = "0009"
+revision = "0007"
+down_revision = "0006"
 
 
 def upgrade() -> None:

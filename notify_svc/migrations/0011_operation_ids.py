@@ -2,8 +2,8 @@
 
 from shared.kit.migrations.v3 import add_operation_ids, drop_operation_ids
 
-revision = "0006"
-down_revision = "0005"
+revision = "0011"
+down_revision = "0010"
 
 
 def upgrade() -> None:
