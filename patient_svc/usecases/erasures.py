@@ -68,19 +68,24 @@ class Erasures:
         appointment-service does not answer.
         """
         require_recent_sign_in(caller, self.now())
-        return await self._erase(Deletion(caller, caller.id, erasure_id, may_have_appointments=cancels_appointments))
+        deleted = await self._erase(Deletion(caller, caller.id, erasure_id, may_have_appointments=cancels_appointments))
+        return deleted[0][0]
 
-    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> Erasure:
-        """Erase a patient of whom nothing has changed since `before`. Raises NoSuchPatient for one who has changed meanwhile."""
-        return await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before))
+    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> bool:
+        """Erase a patient of whom nothing has changed since `before`; return False for one who was erased before.
 
-    async def _erase(self, deletion: Deletion) -> Erasure:
+        Raises NoSuchPatient for one who has changed meanwhile.
+        """
+        deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before))
+        return any(removed is not None for _, removed in deleted)
+
+    async def _erase(self, deletion: Deletion) -> list[Deleted]:
         deleted = await self._delete(deletion)
         for erasure, removed in deleted:
             if removed is not None:
                 stored_answers = await self._delete_answers(erasure.patient_id)
                 await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
-        return deleted[0][0]
+        return deleted
 
     @retry_on_abort
     async def report(self, erasure_id: UUID, service: Service, pass_number: int, removed: Mapping[str, int]) -> None:

@@ -119,7 +119,7 @@ async def test_stored_answers_about_the_patient_are_deleted(notify: RunningServi
     await notify.publish_event(ERASED)
 
     async with Database(url) as database, database.read() as connection:
-        assert list(await connection.scalars(sa.select(answers.c.key_id))) == [other]
+        assert list(await connection.scalars(sa.select(answers.c.key_id).where(answers.c.status.is_not(None)))) == [other]
     assert others.reports == [{"pass_number": 1, "removed": {"messages": 0, "stored_answers": 1}}]
 
 

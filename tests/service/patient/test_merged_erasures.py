@@ -99,7 +99,7 @@ async def test_stored_answers_that_name_an_old_id_are_deleted(clinic: MergeClini
     assert (await clinic.merge(added.json()["id"])).status_code == 200
     other = await clinic.service.http.post("/patients", json={"full_name": "Ada Weiss"}, headers=RECEPTION | {"Idempotency-Key": "other"})
     await erase(clinic)
-    answers = [row.body for row in await clinic.rows(sa.select(METADATA.tables["answers"]))]
+    answers = [row.body for row in await clinic.rows(sa.select(METADATA.tables["answers"])) if row.status]
     assert [other.json()["id"].encode() in answer for answer in answers] == [True]
 
 
@@ -218,3 +218,46 @@ async def test_merged_walk_ins_are_erased_together_when_the_records_are_kept_no_
     await clinic.service.run_until_idle()
     shown = (await clinic.get("/admin/erasures"))["items"]
     assert {(item["patient_id"], item["reason"]) for item in shown} == {(old, "retention"), (target, "retention")}
+
+
+async def test_a_creation_that_is_repeated_after_the_erasure_brings_nobody_back(clinic: MergeClinic) -> None:
+    keyed = RECEPTION | {"Idempotency-Key": "walk-in"}
+    body = {"full_name": "Sam Li", "phone": "+49 30 1234567"}
+    added = await clinic.service.http.post("/patients", json=body, headers=keyed)
+    assert (await clinic.merge(added.json()["id"])).status_code == 200
+    assert (await erase(clinic)).status_code == 202
+    again = await clinic.service.http.post("/patients", json=body, headers=keyed)
+    assert (again.status_code, again.json()["code"]) == (404, "no_such_patient")
+    assert await clinic.rows(sa.select(PATIENTS)) == []
+
+
+async def test_a_dependant_who_was_merged_and_erased_is_not_created_again(clinic: MergeClinic) -> None:
+    kim = bearer(Role.PATIENT, UUID(int=61))
+    await create_profile(clinic.service, UUID(int=61), **PROFILE | {"full_name": "Kim Lee"})
+    body = {"full_name": "Mia Lee", "born_on": "2019-05-01"}
+
+    async def create() -> Any:
+        return await clinic.service.http.post("/patients/me/dependants", json=body, headers=kim | {"Idempotency-Key": "k"})
+
+    mia = (await create()).json()["id"]
+    ended = await clinic.service.http.delete(f"/patients/me/dependants/{mia}", headers=kim)
+    assert ended.status_code == 204
+    assert (await clinic.merge(mia)).status_code == 200
+    assert (await erase(clinic)).status_code == 202
+    again = await create()
+    assert (again.status_code, again.json()["code"]) == (404, "no_such_patient")
+    assert UUID(mia) not in [row.id for row in await clinic.rows(sa.select(PATIENTS))]
+
+
+async def test_rows_with_an_id_that_was_erased_before_do_not_hold_up_the_retention(clinic: MergeClinic) -> None:
+    """An earlier release could create such rows."""
+    walk_in, other = UUID(await clinic.add_walk_in()), UUID(await clinic.add_walk_in(identifiers=[]))
+    erasure = {"id": UUID(int=9), "patient_id": walk_in, "reason": "requested", "requested_at": NOON, "published_at": NOON}
+    await change_database(
+        clinic.url,
+        sa.insert(ERASURES).values(**erasure, pass_number=2, completed_at=NOON),
+        sa.update(PATIENTS).where(PATIENTS.c.id.in_([walk_in, other])).values(changed_at=NOON.replace(year=2010)),
+    )
+    clinic.service.clock.advance(timedelta(hours=1))
+    await clinic.service.run_until_idle()
+    assert {row.id for row in await clinic.rows(sa.select(PATIENTS))} == {SAM, walk_in}
