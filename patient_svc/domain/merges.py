@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -113,6 +113,7 @@ class Merge:
 class MergePlan:
     """The two patients, and what a merge would move. Guardians and dependants are ids.
 
+    Guardians of one who is an adult with an account afterwards are not kept: `adults_born_until` is the latest date of birth of an adult.
     `former_ids` are the ids of patients who were merged into one of the two before, each with the one of the two who has their data.
     """
 
@@ -125,6 +126,13 @@ class MergePlan:
     visit_count: int
     entry_count: int
     former_ids: Mapping[UUID, UUID]
+    adults_born_until: date
+
+    @property
+    def keeps_guardians(self) -> bool:
+        """Return whether the target can have guardians afterwards: without an account, or as a minor."""
+        born_on = self.target.born_on or self.source.born_on
+        return not self.target.has_account or (born_on is not None and born_on > self.adults_born_until)
 
     @property
     def filled(self) -> dict[str, Any]:
@@ -152,7 +160,7 @@ class MergePlan:
             visits=self.visit_count,
             medical_entries=self.entry_count,
             identifiers=len(self.source.identifiers),
-            guardians=len(self.source_guardians - self.target_guardians),
+            guardians=len(self.source_guardians - self.target_guardians) if self.keeps_guardians else 0,
             dependants=len(self.source_dependants - self.target_dependants),
         )
 
@@ -174,7 +182,7 @@ class MergePlan:
             yield SourceHasAccount()
         if self.target.id in self.source_guardians | self.source_dependants:
             yield GuardianAndDependant()
-        if len(self.source_guardians | self.target_guardians) > MAX_GUARDIANS:
+        if self.keeps_guardians and len(self.source_guardians | self.target_guardians) > MAX_GUARDIANS:
             yield TooManyGuardians(limit=MAX_GUARDIANS)
         if len(self.source_dependants | self.target_dependants) > MAX_DEPENDANTS:
             yield TooManyDependants(limit=MAX_DEPENDANTS)

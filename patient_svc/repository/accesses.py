@@ -21,6 +21,8 @@ from shared.kit.sql import Database
 COLUMNS = ACCESSES.c
 INSERT_ACCESS = insert(ACCESSES)
 SORT_COLUMNS = (COLUMNS.at, COLUMNS.id)
+MAX_FORMER_IDS = 200
+"""Of so many patients who were merged into one, the latest, the log has the lines; each adds a part to the query."""
 
 
 class AccessWrites(SqlTransaction):
@@ -44,7 +46,8 @@ class AccessReads:
 
     async def list_accesses(self, patient_id: UUID, *, limit: int, after: tuple[str, ...] | None) -> list[LoggedAccess]:
         async with self.database.read() as connection:
-            merged = await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id))
+            merged_ids = select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id).order_by(PATIENTS.c.id.desc())
+            merged = await connection.scalars(merged_ids.limit(MAX_FORMER_IDS))
             return [access_from_row(row) for row in await connection.execute(accesses_of([patient_id, *merged], limit, after))]
 
     async def delete_accesses(self, before: datetime, limit: int) -> int:

@@ -135,6 +135,7 @@ class Merges:
             visit_count=await tx.count_visits(source_id),
             entry_count=await tx.count_all_entries(source_id),
             former_ids=await tx.list_former_ids((source_id, into)),
+            adults_born_until=adults_born_until,
         )
 
     async def _move_all(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:

@@ -25,7 +25,7 @@ from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.evaluation import load_evaluation, require_bookable
 from scheduling_svc.usecases.proposals import ProposalPlanner
-from scheduling_svc.usecases.reservations import cap_lock_keys, drop_holds
+from scheduling_svc.usecases.reservations import cap_lock_keys, drop_holds, require_current_patient
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import LeaveTaken
 from shared.contracts.grains import grain_of
@@ -170,6 +170,7 @@ class Leaves:
         await drop_holds(tx, evaluation, doctor_id)
         moved = claim.move_to(BookedSlot.of(slot.patient_id, service, doctor_id, grain_of(decision.starts_at)))
         await tx.save_claim(moved, claim, capacity=service.capacity)
+        await require_current_patient(tx, moved)
         return moved
 
 

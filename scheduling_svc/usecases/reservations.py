@@ -63,7 +63,7 @@ class Reservations:
                 slot = await self._grant(tx, offer, request, previous)
                 claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
-            await _require_current_patient(tx, claim)
+            await require_current_patient(tx, claim)
             await log_overlap_after_merge(tx, claim, previous)
         return claim.reservation()
 
@@ -114,7 +114,7 @@ class Reservations:
             if previous is not None:
                 claim = previous.follow(await _for_current_patient(tx, event))
                 await tx.save_claim(claim, previous)
-                await _require_current_patient(tx, claim)
+                await require_current_patient(tx, claim)
                 await log_overlap_after_merge(tx, claim, previous)
 
     @retry_on_abort
@@ -137,7 +137,7 @@ async def _for_current_patient(tx: CalendarTransaction, message: MessageT) -> Me
     return message.model_copy(update={"patient_id": await tx.find_current_patient(message.patient_id)})
 
 
-async def _require_current_patient(tx: CalendarTransaction, claim: Claim) -> None:
+async def require_current_patient(tx: CalendarTransaction, claim: Claim) -> None:
     """Raise LostRace if the patient, whose time the claim takes, was merged into another one since this transaction asked.
 
     A merge stores itself first and then waits for claims that are being stored, so that either it moves the claim or this finds the merge.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import event
@@ -20,7 +21,9 @@ class RollbackOnClose(sqlite3.Connection):
     """
 
     def close(self) -> None:
-        self.rollback()
+        """Roll back and close. Closing a closed connection does nothing, as with sqlite3's own."""
+        with suppress(sqlite3.ProgrammingError):  # it is closed already
+            self.rollback()
         super().close()
 
 

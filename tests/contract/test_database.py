@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import logging
 import socket
+import sqlite3
 import threading
 import time
 import types
@@ -22,7 +23,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.refusals import Unavailable
-from shared.kit.engines import WRITER_CONNECTIONS
+from shared.kit.engines import WRITER_CONNECTIONS, RollbackOnClose
 from shared.kit.ids import new_id
 from shared.kit.retry import MAX_ATTEMPTS, TransactionAborted, retry_transaction
 from shared.kit.sql import Database, Id, UtcDateTime, insert_if_absent
@@ -84,6 +85,14 @@ async def test_a_cancellation_at_any_step_is_not_logged_as_an_error(database: Da
         step += 1
     assert step >= 2, "the statement and the commit"
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+def test_a_closed_sqlite_connection_can_be_closed_again() -> None:
+    connection = sqlite3.connect(":memory:", factory=RollbackOnClose)
+    connection.close()
+    connection.close()
+    with pytest.raises(sqlite3.ProgrammingError):
+        connection.execute("SELECT 1")
 
 
 async def is_cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> bool:

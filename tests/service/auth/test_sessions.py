@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from shared.contracts.events import SessionEnded
@@ -191,8 +192,11 @@ async def test_an_account_can_sign_in_many_times_at_once(tmp_path: Path, sql_url
 
 async def test_too_many_logins_at_once_are_answered_with_503(tmp_path: Path) -> None:
     async with run_auth_service(tmp_path, hashing_threads=1, hashing_queue=1) as auth:
-        responses = await asyncio.gather(*(auth.login("nobody@example.com") for _ in range(8)))
-        assert sorted({response.status_code for response in responses}) == [401, 503]
+        responses: list[httpx.Response] = []
+        while not any(response.status_code == 503 for response in responses):  # on a busy machine they may come one after another
+            responses += await asyncio.gather(*(auth.login("nobody@example.com") for _ in range(8)))
+            assert len(responses) <= 400
+        assert {response.status_code for response in responses} <= {401, 503}
         busy = next(response for response in responses if response.status_code == 503)
         assert busy.headers["retry-after"] == "2"
         assert (await auth.login("nobody@example.com")).status_code == 401

@@ -300,6 +300,18 @@ async def test_a_guardianship_that_ended_does_not_begin_again_by_a_merge(patient
     assert await guardian_ids(patients, kim) == []
 
 
+async def test_a_merge_into_the_account_of_an_adult_moves_no_guardians_and_says_so(patients: RunningService) -> None:
+    await create_profile(patients, KIM)
+    account, adult = await add_walk_in(patients, born_on=None), await add_walk_in(patients, born_on="1980-01-01")
+    await add_guardian(patients, adult)
+    await give_account(patients, account)
+    path, body = f"/patients/{adult}/merge", {"into": account}
+    preview = (await patients.http.post(f"{path}?dry_run=true", json=body, headers=ADMIN)).json()
+    merged = (await patients.http.post(path, json=body, headers=ADMIN)).json()
+    assert (preview["moved"]["guardians"], merged["moved"]["guardians"]) == (0, 0)
+    assert await guardian_ids(patients, account) == []
+
+
 async def test_guardians_of_a_patient_who_has_come_of_age_are_shown_nowhere_and_deleted(patients: RunningService, sql_url: str) -> None:
     mia = await add_minor_with_account(patients)
     patients.clock.set(datetime(2026, 3, 3, tzinfo=UTC))

@@ -12,7 +12,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import insert
 
+from scheduling_svc.repository.tables import MERGED_PATIENTS
 from shared.contracts.events import AppointmentAmended, AppointmentBooked, AppointmentCheckedIn, AppointmentEvent, PatientMerged
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
@@ -25,7 +27,7 @@ from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clini
 from tests.service.scheduling.test_archive import store_of
 from tests.service.scheduling.test_begun import begun_event
 from tests.tokens import bearer, service_bearer
-from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
+from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, a_doctor, a_service
 
 OLD, TARGET, LAST, GROUP = UUID(int=0xAA01), UUID(int=0xAA02), UUID(int=0xAA03), UUID(int=0x61)
 HALF, DAY = timedelta(minutes=30), timedelta(days=1)
@@ -77,10 +79,14 @@ async def reservation(clinic: RunningService, number: int = 1) -> Any:
     return (await clinic.http.get(f"/internal/reservations/{UUID(int=number)}", headers=APPOINTMENTS)).json()
 
 
-async def take_leave(clinic: RunningService, action: str, number: int = 1, **fields: str) -> None:
+async def try_to_take_leave(clinic: RunningService, action: str, number: int = 1, **fields: str) -> httpx.Response:
     decision = {"appointment_id": str(UUID(int=number)), "action": action} | fields
     body = {"starts_at": format_instant(NINE), "ends_at": format_instant(TEN), "reason": "Ill", "affected": [decision]}
-    response = await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
+    return await clinic.http.post(f"/doctors/{DOCTOR}/leaves", json=body, headers=SELF)
+
+
+async def take_leave(clinic: RunningService, action: str, number: int = 1, **fields: str) -> None:
+    response = await try_to_take_leave(clinic, action, number, **fields)
     assert response.status_code == 201, response.text
 
 
@@ -119,6 +125,15 @@ async def test_a_visit_that_a_leave_has_moved_or_moves_later_is_the_targets(clin
         [[0, 1]],
     )
     assert (await reservation(clinic))["revision"] == 2, "the merge is no decision of the calendar"
+
+
+async def test_a_leave_moves_no_visit_of_a_patient_whose_merge_it_has_not_seen(clinic: RunningService) -> None:
+    """The merge looks for the visits of the old patient in an index, in which a leave that moves a visit may move it past that look."""
+    async with store_of(clinic).database.write() as connection:
+        await connection.execute(insert(MERGED_PATIENTS).values(id=OLD, into_id=TARGET, stored_at=NOON))
+    refused = await try_to_take_leave(clinic, "move", doctor_id=str(COLLEAGUE), starts_at=format_instant(TEN))
+    assert refused.status_code == 503
+    assert (await owners(clinic, OLD), await owners(clinic, COLLEAGUE, TEN)) == ([[0, 1]], [])
 
 
 async def test_a_visit_that_was_kept_in_a_leave_keeps_the_time_of_its_doctor(clinic: RunningService) -> None:
