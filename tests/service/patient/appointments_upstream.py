@@ -17,7 +17,7 @@ from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
 from tests.running import not_found_response
-from tests.service.patient.running_patient import DOCTOR, SAM
+from tests.service.patient.running_patient import DOCTOR, SAM, is_merge
 
 SERVICE = UUID(int=500)
 TOPICS = {"requested": "requested", "cancelled": "cancelled", "completed": "completed", "declined": "declined"}
@@ -63,7 +63,7 @@ class AppointmentsUpstream:
         if request.url.path == "/internal/appointment-snapshots":
             ids = [UUID(text) for text in json.loads(request.content)["ids"]]
             return json_response({"items": [snapshot_of(self.records[known]) for known in ids if known in self.records]})
-        return not_found_response()
+        return httpx.Response(204) if is_merge(request) else not_found_response()
 
     def _treating(self, params: httpx.QueryParams) -> list[dict[str, str]]:
         people = params["doctor_id"], params["patient_id"]

@@ -33,9 +33,14 @@ async def run_patient_service(folder: Path, **settings: Any) -> AsyncIterator[Ru
         yield service
 
 
+def is_merge(request: httpx.Request) -> bool:
+    """Return whether the request tells scheduling-service of a merge."""
+    return request.method == "PUT" and request.url.path.endswith("/merge")
+
+
 def answer_no_treatment(request: httpx.Request) -> httpx.Response:
     """Answer as other services do where there are no appointments and no accounts, and a merge concerns no time."""
-    if request.method == "PUT" and request.url.path.endswith("/merge"):
+    if is_merge(request):
         return httpx.Response(204)
     if request.url.path == "/internal/account-search":
         return httpx.Response(200, json={"account_ids": []})

@@ -36,7 +36,7 @@ from tests.service.patient.access_matrix import (
     MatrixOperation,
 )
 from tests.service.patient.medical_histories import ASTHMA, FORMER_DOCTOR, FORMER_GUARDIAN, GUARDIAN, change_database, publish_visit
-from tests.service.patient.running_patient import DOCTOR, SAM, create_profile
+from tests.service.patient.running_patient import DOCTOR, SAM, create_profile, is_merge
 from tests.tokens import bearer, service_bearer
 
 PEOPLE = (SAM, CHILD, ADULT, ADULT_WITH_ACCOUNT)
@@ -95,6 +95,8 @@ def answer_without_appointments(request: httpx.Request) -> httpx.Response:
     """Answer as appointment-service does that has no appointments, and as doctor-service that knows no doctors."""
     if request.url.path.startswith("/internal/appointment"):
         return httpx.Response(200, json={"items": [], "next": None})
+    if is_merge(request):
+        return httpx.Response(204)
     return httpx.Response(200, json={"doctors": [], "services": []}) if "contacts" in request.url.path else not_found_response()
 
 
