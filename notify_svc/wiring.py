@@ -40,6 +40,7 @@ from notify_svc.usecases.compare import AppointmentComparison
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.contacts import CachedContacts
 from notify_svc.usecases.current_overrides import CurrentOverrides
+from notify_svc.usecases.current_patients import CurrentPatients
 from notify_svc.usecases.dead_letters import DeadLetterOverview
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.deliver_webhooks import WebhookDispatcher
@@ -162,8 +163,9 @@ async def open_delivery(context: WiringContext, services: OtherServices, unsubsc
     runtime.provide(MessageLog(store, renderer.internet_message_id))
 
     mailbox = runtime.overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
+    patients = CurrentPatients(services.contacts, services.source, store)
     composer = MailComposer(
-        services.contacts, services.source, services.visit_links, settings.time_zone, settings.locale, unsubscribe_links
+        services.contacts, patients, services.source, services.visit_links, settings.time_zone, settings.locale, unsubscribe_links
     )
     check = MessageCheck(store, services.contacts, context.reminder_defaults, context.clock)
     count_not_sent = context.count_by("reason", "mails_not_sent", "Mails that were not sent, by reason")

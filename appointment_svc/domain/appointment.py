@@ -144,6 +144,10 @@ class Appointment:
             raise self.sync.stored_refusal.refusal()
         return any(entry.id == operation_id for entry in self.history)
 
+    def was_last_changed_by(self, operation_id: UUID) -> bool:
+        """Return True if no other operation has changed the appointment since this one."""
+        return bool(self.history) and self.history[-1].id == operation_id
+
     def has_changed_since(self, version: int, own_ids: Collection[UUID]) -> bool:
         """Return True if any change after `version` was recorded by another operation than those with `own_ids`."""
         count_at_version = len(self.history) - (self.version - version)

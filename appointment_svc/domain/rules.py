@@ -57,6 +57,11 @@ def could_be_guardian(caller: Caller, patient_id: UUID) -> bool:
     return caller.role is Role.PATIENT and caller.id != patient_id
 
 
+def may_repeat(caller: Caller, appointment: Appointment, operation_id: UUID) -> bool:
+    """Return whether a doctor repeats the operation that made the latest change, which may have given the visit to another doctor."""
+    return caller.role is Role.DOCTOR and appointment.was_last_changed_by(operation_id)
+
+
 def require_visible(caller: Caller, appointment: Appointment, dependant_id: UUID | None = None) -> Appointment:
     """Return the appointment if the caller may see it; raise NoSuchAppointment otherwise.
 

@@ -19,9 +19,9 @@ async def _check_booking(request: ServiceRequest, caller: Caller, appointment_id
     await booking.check_repeated(parse_uuid(str(request.parsed_body.get("patient_id"))), caller, appointment_id)
 
 
-async def _check_action(request: ServiceRequest, caller: Caller, _operation_id: UUID) -> None:
+async def _check_action(request: ServiceRequest, caller: Caller, operation_id: UUID) -> None:
     queries: AppointmentQueries = request.app.state.use_cases[AppointmentQueries]
-    await queries.get(caller, UUID(request.path_params["appointment_id"]))
+    await queries.check_repeated(caller, UUID(request.path_params["appointment_id"]), operation_id)
 
 
 BOOKING_REPLAY = [Depends(ReplayCheck(_check_booking))]

@@ -171,6 +171,8 @@ class AppointmentActions:
         appointment = await self.store.get(context.appointment_id)
         if context.dependant_id is not None:
             return rules.require_visible(context.caller, appointment, context.dependant_id)
+        if rules.may_repeat(context.caller, appointment, context.operation_id):
+            return appointment
         return await require_visible(self.patients, context.caller, appointment)
 
     @retry_on_abort

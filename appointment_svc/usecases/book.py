@@ -13,6 +13,7 @@ from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import TooManyActive
 from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup
+from appointment_svc.usecases.guardians import require_not_merged
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.http import Actor, DoctorRules, PatientSummary
 from shared.contracts.identity import Caller
@@ -46,7 +47,7 @@ class Booking:
         if appointment is None:
             appointment = await self._insert_pending(request, caller, appointment_id)
         else:
-            await self._require_may_see(caller, appointment.patient_id)
+            await self._require_may_see_booked(caller, appointment)
         try:
             appointment = await self.synchronizer.complete_pending(appointment)
         except Unavailable:
@@ -59,10 +60,21 @@ class Booking:
         """Raise NoSuchPatient if the caller may no longer book for the patient of a request that was answered before.
 
         `patient_id` is the one that the request names; the appointment, if it was stored, may be one of another patient since. Raises
-        Unavailable if patient-service, which knows the guardians, does not answer.
+        Unavailable if patient-service, which knows the guardians, does not answer, or while the appointment has not followed a merge.
         """
         appointment = await self.store.find(appointment_id)
-        await self._require_may_see(caller, (patient_id or caller.id) if appointment is None else appointment.patient_id)
+        if appointment is None:
+            await self._require_may_see(caller, patient_id or caller.id)
+        else:
+            await self._require_may_see_booked(caller, appointment)
+
+    async def _require_may_see_booked(self, caller: Caller, appointment: Appointment) -> None:
+        """Raise NoSuchPatient, or Unavailable while the appointment has not followed a merge of its patient."""
+        try:
+            await self._require_may_see(caller, appointment.patient_id)
+        except NotFound:
+            await require_not_merged(self.patients, appointment.patient_id)
+            raise
 
     async def _require_may_see(self, caller: Caller, patient_id: UUID) -> None:
         if rules.could_be_guardian(caller, patient_id):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
+from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.ports import AppointmentFilter, AppointmentStore, PatientLookup, StoredChange
 from appointment_svc.usecases.guardians import require_visible
@@ -60,6 +61,16 @@ class AppointmentQueries:
         """Return an appointment; raise NoSuchAppointment if there is none that the caller may see."""
         appointment = await self.store.get(appointment_id)
         return await require_visible(self.patients, caller, appointment) if caller else appointment
+
+    @retry_on_abort
+    async def check_repeated(self, caller: Caller, appointment_id: UUID, operation_id: UUID) -> None:
+        """Raise NoSuchAppointment if the caller may no longer see the appointment that an operation has changed before.
+
+        A doctor may, while nothing else has changed it since.
+        """
+        appointment = await self.store.get(appointment_id)
+        if not rules.may_repeat(caller, appointment, operation_id):
+            await require_visible(self.patients, caller, appointment)
 
     async def _with_merge_targets(self, patient_ids: Collection[UUID]) -> tuple[UUID, ...]:
         """Return these patients and those into whom they were merged, one after the other."""

@@ -14,7 +14,7 @@ from notify_svc.domain.mail_content import PasswordLink
 from notify_svc.ports.contacts import UnreadableContact
 from shared.contracts.contacts import ContactRequest, DoctorContact, DoctorContactRequest, PatientContact, ServiceReminders
 from shared.contracts.http import AccountContact
-from shared.contracts.refusals import Invalid, Unavailable
+from shared.contracts.refusals import Invalid, NotFound, Unavailable
 from shared.contracts.values import Instant, ReadModel
 from shared.kit.client import ServiceClient
 from shared.kit.logs import log_event
@@ -38,7 +38,7 @@ class ResetToken(ReadModel):
 
 @dataclass(frozen=True, slots=True)
 class HttpContactSource:
-    """Implements ContactSource and PasswordLinks."""
+    """Implements ContactSource, KnownPatients and PasswordLinks."""
 
     auth: ServiceClient
     patients: ServiceClient
@@ -55,6 +55,13 @@ class HttpContactSource:
 
     async def fetch_services(self, ids: Sequence[UUID]) -> Sequence[ServiceReminders | UnreadableContact]:
         return await _fetch(self.doctors, DoctorContactRequest(service_ids=list(ids)), "services", ServiceReminders)
+
+    async def has_patient_or_successor(self, patient_id: UUID) -> bool:
+        try:
+            await self.patients.call("GET", f"/internal/patients/{patient_id}")
+        except NotFound as refusal:
+            return "merged_into" in refusal.facts
+        return True
 
     async def find_password_link(self, reset_id: UUID) -> PasswordLink | None:
         try:

@@ -1,6 +1,6 @@
 """What the use cases of notification-service need from outside: one module per concern."""
 
-from notify_svc.ports.contacts import Contacts, ContactSource, PasswordLinks
+from notify_svc.ports.contacts import Contacts, ContactSource, KnownPatients, PasswordLinks
 from notify_svc.ports.messages import (
     AlreadyStored,
     DeliveryUnknown,
@@ -25,6 +25,7 @@ __all__ = [
     "DeliveryUnknown",
     "EmailRenderer",
     "InvalidAddress",
+    "KnownPatients",
     "MailDeferred",
     "MailRefused",
     "MailUnsupported",

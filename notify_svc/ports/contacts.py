@@ -79,6 +79,13 @@ class ContactSource(Protocol):
         """Return accounts, from auth-service."""
 
 
+class KnownPatients(Protocol):
+    """The patients of patient-service, with those who were merged."""
+
+    async def has_patient_or_successor(self, patient_id: UUID) -> bool:
+        """Return whether a patient exists, or was merged into another one; False for one who was erased or never existed."""
+
+
 class PasswordLinks(Protocol):
     """The links of invitations and password resets, which auth-service owns."""
 

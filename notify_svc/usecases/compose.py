@@ -13,10 +13,12 @@ from notify_svc.domain.notifications import KINDS_ABOUT_RECORDS, KINDS_WITHOUT_L
 from notify_svc.domain.recipients import recipient_ids
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
+from notify_svc.usecases.current_patients import CurrentPatients
 from notify_svc.usecases.visit_links import VisitLinks
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
+from shared.contracts.refusals import Unavailable
 from shared.contracts.texts import one_line
 from shared.contracts.values import ZONES
 
@@ -44,6 +46,7 @@ class MailComposer:
     """
 
     contacts: Contacts
+    patients: CurrentPatients
     links: PasswordLinks
     visit_links: VisitLinks
     clinic_time_zone: str
@@ -71,12 +74,12 @@ class MailComposer:
     async def _compose_about_appointment(self, message: Message) -> MailContent:
         patient_id, doctor_id, recipient_id = UUID(message.facts["patient_id"]), UUID(message.facts["doctor_id"]), message.recipient_id
         changed_at = message.created_at if message.kind is MessageKind.AMENDED else None
-        patients, doctors, accounts = await asyncio.gather(
-            self.contacts.find_patients({patient_id}),
+        patient, doctors, accounts = await asyncio.gather(
+            self.patients.find(patient_id),
             self.contacts.find_doctors({doctor_id}, fetched_after=changed_at),
             self.contacts.find_accounts({recipient_id}),
         )
-        patient, doctor, account = patients.get(patient_id), doctors.get(doctor_id), accounts.get(recipient_id)
+        doctor, account = doctors.get(doctor_id), accounts.get(recipient_id)
         if doctor is None:
             raise NoAddress("no_address")
         recipient = await self._find_recipient(message, patient, doctor, account)
@@ -86,10 +89,8 @@ class MailComposer:
 
     async def _compose_about_record(self, message: Message) -> MailContent:
         patient_id = UUID(message.facts["patient_id"])
-        patients, accounts = await asyncio.gather(
-            self.contacts.find_patients({patient_id}), self.contacts.find_accounts({message.recipient_id})
-        )
-        if (patient := patients.get(patient_id)) is None:
+        patient, accounts = await asyncio.gather(self.patients.find(patient_id), self.contacts.find_accounts({message.recipient_id}))
+        if patient is None:
             raise NoAddress("no_address")
         recipient = await self._find_patient_or_guardian(message, patient, accounts.get(message.recipient_id))
         return MailContent(message, recipient, patient_name=one_line(patient.full_name))
@@ -108,8 +109,11 @@ class MailComposer:
         return await self._find_patient_or_guardian(message, patient, account)
 
     async def _find_patient_or_guardian(self, message: Message, patient: PatientContact, account: AccountContact | None) -> Recipient:
+        """Return the patient or a guardian. Raises Unavailable until a message to a former id of the patient has that of the patient."""
         if message.recipient_id == patient.id:
             return self._patient_as_recipient(patient, account)
+        if str(message.recipient_id) == message.facts["patient_id"]:
+            raise Unavailable("The message is about to become that of the patient into whom its recipient was merged.", retry_after=2)
         if message.recipient_id not in patient.guardian_ids:
             raise NoAddress("no_longer_guardian")
         guardian = (await self.contacts.find_patients({message.recipient_id})).get(message.recipient_id)

@@ -46,8 +46,9 @@ async def create_dependant(
     body: CreateDependant, caller: access.Patient, operation: OperationId, dependants: UseDependants, response: Response
 ) -> Dependant:
     """Creates a patient without an account. The mails about their visits go to you."""
-    response.headers["Location"] = f"/patients/me/dependants/{operation.id}"
-    return await dependants.create(caller, body.to_dependant(operation.id))
+    dependant = await dependants.create(caller, body.to_dependant(operation.id))
+    response.headers["Location"] = f"/patients/me/dependants/{dependant.id}"
+    return dependant
 
 
 @router.get("", operation_id="list_dependants", response_model=Page[DependantOut], summary="The people for whom you act")

@@ -34,16 +34,16 @@ class Dependants:
 
     @retry_on_abort
     async def create(self, caller: Caller, dependant: Dependant) -> Dependant:
-        """Create a patient for whom the guardian acts, or return the one who has this id already.
+        """Create a patient for whom the guardian acts, or return the one who has this id already, or into whom that one was merged.
 
         Raises NoSuchPatient for a guardian without a profile, or one who no longer acts for the patient, or when the patient was erased,
         TooManyDependants or BornLater.
         """
         async with self.store.begin() as tx:
             guardian = await tx.get_patient(caller.id)
-            if await tx.find_patient(dependant.id):
-                stored = await tx.get_dependant(caller.id, dependant.id)  # refuses a former guardian
-                await self._record(tx, caller, dependant.id, AccessAction.DEPENDANT_READ)
+            if (created := await tx.find_patient(dependant.id)) is not None:
+                stored = await tx.get_dependant(caller.id, created.merged_into or dependant.id)  # refuses a former guardian
+                await self._record(tx, caller, stored.id, AccessAction.DEPENDANT_READ)
                 return stored
             if await tx.is_erased(dependant.id):
                 raise NoSuchPatient
@@ -59,12 +59,13 @@ class Dependants:
     async def check_repeated(self, caller: Caller, dependant_id: UUID) -> None:
         """Raise NoSuchPatient if the caller no longer acts for the dependant whom a request created before; it is recorded as `get` does.
 
-        Where the request was refused, no such dependant exists, and nothing is raised.
+        For a dependant who was merged into another patient, acting for that one counts. Where the request was refused, no such dependant
+        exists, and nothing is raised.
         """
         async with self.store.begin() as tx:
-            was_created = await tx.find_patient(dependant_id) is not None
-        if was_created:
-            await self.get(caller, dependant_id)
+            created = await tx.find_patient(dependant_id)
+        if created is not None:
+            await self.get(caller, created.merged_into or dependant_id)
 
     @retry_on_abort
     async def get(self, caller: Caller, dependant_id: UUID) -> Dependant:

@@ -20,7 +20,7 @@ from shared.contracts.events import AppointmentEvent, PatientChanged, PatientMer
 from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
 from shared.kit.sql import Database
-from tests.running import NOON, RunningService, run_service
+from tests.running import NOON, RunningService, problem_response, run_service
 from tests.service.notify.fake_services import DOCTOR, EMAILS, MemoryMailbox
 from tests.service.notify.reminder_services import FakeReminderServices, a_person
 from tests.tokens import bearer
@@ -40,17 +40,20 @@ REMINDER, BOOKED = "Reminder of your appointment", "Appointment confirmed"
 
 
 class FakeMergingServices(FakeReminderServices):
-    """As FakeReminderServices, with a walk-in and accounts. `merged` are the patients whom patient-service no longer knows."""
+    """As FakeReminderServices, with a walk-in and accounts. `merged` are the patients whom patient-service has merged."""
 
     def __init__(self) -> None:
         super().__init__()
         self.people = {WALK_IN: a_person(WALK_IN, email=OLD_ADDRESS), **{person_id: a_person(person_id) for person_id in ADDRESSES}}
         self.ended_reminders: list[str] = []
+        self.merged = set[str]()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if request.url.path.endswith("/end-reminders"):
             self.ended_reminders.append(request.url.path.split("/")[3])
             return httpx.Response(204)
+        if request.url.path.removeprefix("/internal/patients/") in self.merged:
+            return problem_response(404, "patient_merged", merged_into=TARGET)
         if request.url.host != Service.AUTH or request.url.path != "/internal/contacts":
             return super().__call__(request)
         ids = json.loads(request.content)["ids"]
@@ -87,8 +90,9 @@ class MergeScene:
         await self.publish_visit("amended", patient_id, changed=["patient"])
 
     def forget_merged(self, patient_id: str = WALK_IN) -> None:
-        """Have patient-service no longer know a patient."""
+        """Have patient-service merge a patient, without an event."""
         self.services.people.pop(patient_id, None)
+        self.services.merged.add(patient_id)
 
     def merged(self, source: str = WALK_IN, into: str = TARGET) -> PatientMerged:
         """Return the event of a merge that happens now."""
@@ -233,7 +237,7 @@ async def test_waiting_messages_go_to_the_address_of_the_target(scene: MergeScen
     assert sum(scene.mailbox.count_mails().values()) == 2, "patient and doctor, one mail each"
 
 
-async def test_messages_that_were_skipped_because_the_patient_was_merged_are_sent_to_the_target(scene: MergeScene) -> None:
+async def test_messages_about_a_merge_that_is_not_known_here_wait_and_then_are_about_the_target(scene: MergeScene) -> None:
     scene.forget_merged()
     await scene.publish_visit()
     assert scene.mailbox.mails == []
@@ -241,6 +245,25 @@ async def test_messages_that_were_skipped_because_the_patient_was_merged_are_sen
     await scene.jump_to(NOON + HOUR)
     assert scene.count(BOOKED) == 1
     assert sum(scene.mailbox.count_mails().values()) == 2, "patient and doctor, one mail each"
+    assert f"Patient: Person {TARGET[-2:]}" in scene.mailbox.text_to(EMAILS[DOCTOR])
+
+
+async def test_messages_that_were_skipped_while_nobody_knew_the_patient_are_sent_to_the_target(scene: MergeScene) -> None:
+    walk_in = scene.services.people.pop(WALK_IN)
+    await scene.publish_visit()
+    assert await scene.rows(select(MESSAGES.c.problem).where(MESSAGES.c.recipient_id == UUID(WALK_IN))) == [("no_address",)]
+    scene.services.people[WALK_IN] = walk_in
+    await scene.merge()
+    await scene.jump_to(NOON + HOUR)
+    assert scene.count(BOOKED) == 1
+
+
+async def test_a_doctors_mail_about_a_visit_with_a_former_id_names_the_target(scene: MergeScene) -> None:
+    await scene.publish_visit()
+    await scene.merge()
+    await scene.publish_visit("cancelled", status="cancelled")
+    assert (EMAILS[DOCTOR], "Appointment cancelled") in scene.mailbox.count_mails()
+    assert f"Patient: Person {TARGET[-2:]}" in scene.mailbox.text_to(EMAILS[DOCTOR])
 
 
 async def test_a_message_that_waits_for_the_guardians_goes_to_the_target_who_has_none(scene: MergeScene) -> None:

@@ -16,6 +16,7 @@ from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.usecases.compose import MailComposer
 from notify_svc.usecases.current_overrides import CurrentOverrides
+from notify_svc.usecases.current_patients import CurrentPatients
 from notify_svc.usecases.deliver import MailDelivery
 from notify_svc.usecases.enqueue import MessageQueue
 from notify_svc.usecases.reminders import ReminderPlanner
@@ -61,6 +62,13 @@ class NoLinks:
 
     async def fetch_visit_links(self, keys: Sequence[VisitLinkKey]) -> Sequence[VisitLinkOut]:
         return []
+
+
+class NoOtherPatients:
+    """Implements KnownPatients: a patient without a contact was erased."""
+
+    async def has_patient_or_successor(self, patient_id: UUID) -> bool:
+        return False
 
 
 class ContentRenderer:
@@ -114,7 +122,8 @@ def open_pipeline(
     """Return an instance that reads the time from `now`. The caller closes `links` and the database of the store."""
     defaults, no_links = ReminderDefaults(CLINIC_OFFSETS, CLINIC_ZONE), NoLinks()
     check, links = MessageCheck(store, contacts, defaults, now), VisitLinks(no_links, PUBLIC_URL, now)
-    composer = MailComposer(contacts, no_links, links, CLINIC_ZONE, CLINIC_LOCALE, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
+    patients = CurrentPatients(contacts, NoOtherPatients(), store)
+    composer = MailComposer(contacts, patients, no_links, links, CLINIC_ZONE, CLINIC_LOCALE, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
     overrides = CurrentOverrides(SqlTemplateStore(store.database), now)
     delivery = MailDelivery(composer, check, renderer, mailbox, overrides, now, lambda _reason: None)
     return Pipeline(
