@@ -206,6 +206,37 @@ async def test_a_doctor_who_repeats_a_request_about_a_visit_that_another_doctor_
     assert (refused.status_code, refused.json()["code"]) == (404, "no_such_appointment")
 
 
+async def test_a_doctor_who_gave_a_visit_away_gets_the_first_answer_again_until_something_else_changes(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked(ANNA)
+    keyed, body = DR_WEISS | {"Idempotency-Key": "k"}, {"starts_at": format_instant(TEN), "doctor_id": str(COLLEAGUE)}
+    first = await clinic.do(appointment, "reschedule", keyed, **body)
+    assert (first.status_code, first.json()["doctor"]["id"]) == (200, str(COLLEAGUE))
+    again = await clinic.do(appointment, "reschedule", keyed, **body)
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    await clinic.service.app.state.idempotency.delete_mentioning(UUID(appointment["id"]))
+    run_again = await clinic.do(appointment, "reschedule", keyed, **body)
+    assert (run_again.status_code, run_again.json(), "idempotent-replayed" in run_again.headers) == (200, first.json(), False)
+    assert (await clinic.do(appointment, "reschedule", DR_WEISS, **body)).status_code == 404
+    assert (await clinic.do(appointment, "cancel", DESK)).status_code == 200
+    assert (await clinic.do(appointment, "reschedule", keyed, **body)).status_code == 404
+
+
+async def test_a_guardian_who_repeats_a_booking_before_the_visit_has_followed_a_merge_is_asked_for_patience(clinic: RunningClinic) -> None:
+    keyed = CARL | {"Idempotency-Key": "k"}
+    first = await clinic.book(keyed, **FOR_MIA)
+    clinic.upstreams.patients[STRANGER] = a_patient(id=STRANGER, guardian_ids=[SECOND_GUARDIAN])
+    clinic.upstreams.merged[MIA] = STRANGER
+    del clinic.upstreams.patients[MIA]
+    refused = await clinic.book(keyed, **FOR_MIA)
+    assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "unavailable", "2")
+    await clinic.service.app.state.idempotency.delete_mentioning(MIA)
+    assert (await clinic.book(keyed, **FOR_MIA)).status_code == 503, "also where no answer is stored"
+    await clinic.merge(MIA, STRANGER)
+    await clinic.service.advance(timedelta(minutes=2), steps=4)
+    again = await clinic.book(keyed, **FOR_MIA)
+    assert (again.status_code, again.json()["id"]) == (201, first.json()["id"])
+
+
 async def test_a_stranger_cannot_tell_whether_a_patient_exists(clinic: RunningClinic) -> None:
     for patient_id in (MIA, UUID(int=404)):
         refused = await clinic.book(BO, patient_id=str(patient_id))

@@ -154,6 +154,22 @@ async def test_the_history_is_encrypted_for_the_target_and_the_old_key_is_destro
     assert (refused.status_code, refused.json()["code"]) == (403, "break_glass_required")
 
 
+async def test_a_guardian_who_repeats_the_request_that_added_a_merged_dependant_is_not_refused(clinic: MergeClinic) -> None:
+    keyed, dependants = SAMS_TOKEN | {"Idempotency-Key": "k"}, "/patients/me/dependants"
+    child = {"full_name": "Mia Lee", "born_on": "2019-05-01"}
+    first = await clinic.service.http.post(dependants, json=child, headers=keyed)
+    target = await clinic.add_walk_in(full_name="Mia Li", born_on="2019-05-01")
+    assert (await clinic.merge(first.json()["id"], target)).status_code == 200
+    again = await clinic.service.http.post(dependants, json=child, headers=keyed)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    await clinic.service.app.state.idempotency.delete_mentioning(UUID(first.json()["id"]))
+    run_again = await clinic.service.http.post(dependants, json=child, headers=keyed)
+    assert (run_again.status_code, run_again.json()["id"]) == (201, target)
+    assert run_again.headers["location"] == f"{dependants}/{target}"
+    assert (await clinic.service.http.delete(f"{dependants}/{target}", headers=SAMS_TOKEN)).status_code == 204
+    assert (await clinic.service.http.post(dependants, json=child, headers=keyed)).status_code == 404
+
+
 async def test_the_old_id_answers_404_and_only_staff_are_told_who_has_the_data(clinic: MergeClinic) -> None:
     old = await clinic.add_walk_in()
     await clinic.service.publish_event(an_event_of(a_record(3, patient_id=UUID(old))))
