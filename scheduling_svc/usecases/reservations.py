@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, granted_claim, requested_slot
+from scheduling_svc.domain.claims import Claim, begun_claim, granted_claim, requested_slot
 from scheduling_svc.domain.evaluation import SlotEvaluation
+from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
-from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.ports import CalendarStore, CalendarTransaction, LostRace
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.derived_ids import derive_id
@@ -55,26 +56,30 @@ class Reservations:
             elif request.begun:
                 claim = begun_claim(appointment_id, request, offer.service)
             else:
-                slot = await self._grant(tx, offer, request, previous)
-                claim = granted_claim(appointment_id, request, slot, previous)
+                claim = await self._grant(tx, offer, request, appointment_id, previous)
+                return claim.reservation()
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
             await _log_overlap_after_merge(tx, claim, previous)
         return claim.reservation()
 
-    async def _grant(self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, previous: Claim | None) -> BookedSlot:
-        """Return the slot that is granted; raise the refusal if the requested time cannot be booked."""
+    async def _grant(
+        self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, appointment_id: UUID, previous: Claim | None
+    ) -> Claim:
+        """Save and return the claim that is granted; raise the refusal if the requested time cannot be booked."""
         await tx.lock(*cap_lock_keys(offer.service, offer.doctors))
-        viewer = Viewer.of(
-            request.by.caller,
-            self.now(),
-            patient_id=request.patient_id,
-            exclude_appointment_id=previous.id if previous else None,
-        )
-        evaluation = await load_evaluation(tx, offer, request.starts_at, viewer)
+        excluded = previous.id if previous else None
+        viewer = Viewer.of(request.by.caller, self.now(), patient_id=request.patient_id, exclude_appointment_id=excluded)
+        evaluation = await load_evaluation(tx, offer, request.starts_at, viewer, override=request.override)
         await self._require_own_hold(tx, evaluation, request)
         doctor = await require_bookable(tx, evaluation)
-        await drop_holds(tx, evaluation, doctor.id)
-        return requested_slot(request, offer.service, doctor.id)
+        hold = await drop_holds(tx, evaluation, doctor.id)
+        slot = requested_slot(request, offer.service, doctor.id)
+        claim = granted_claim(appointment_id, request, slot, previous, evaluation.needed_override(doctor.id))
+        await tx.save_claim(claim, previous, capacity=offer.service.capacity, from_hold=hold)
+        if claim.lies_over_others:
+            still_bookable = ServiceOffer(offer.service, [doctor])
+            await _require_still_bookable(tx, still_bookable, request, replace(viewer, exclude_appointment_id=claim.id))
+        return claim
 
     async def _require_own_hold(self, tx: CalendarTransaction, evaluation: SlotEvaluation, request: ReserveTime) -> None:
         """Raise HoldMismatch or HoldExpired if the request names a hold that is not for it."""
@@ -125,18 +130,32 @@ class Reservations:
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
+async def _require_still_bookable(tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, viewer: Viewer) -> None:
+    """Raise LostRace if another rule than the lifted one refuses the time now.
+
+    A claim over others takes a lane of its own, so that the primary key does not report what other transactions have written since the
+    first read. From now on it does: the claim has its grains.
+    """
+    evaluation = await load_evaluation(tx, offer, request.starts_at, viewer, override=request.override)
+    if evaluation.best_doctor() is None:
+        raise LostRace
+
+
 async def _log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
     """Log a warning if the claim is of another patient than before, who has another visit at that time."""
     if claim.slot is not None and previous is not None and claim.has_other_patient(previous) and await tx.has_overlap(claim):
         log_event("visits_overlap_after_merge", logging.WARNING, appointment=str(claim.id), patient=str(claim.slot.patient_id))
 
 
-async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:
-    """Drop the holds that a booking with this doctor removes."""
+async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> Hold | None:
+    """Drop the holds that a booking with this doctor removes, except the one whose time it takes over. Return that one."""
+    converted = evaluation.convertible_hold(doctor_id)
     viewer_id, is_capped = evaluation.request.viewer.id, evaluation.request.service.is_capped
     own_holds = await tx.list_holds_of_owner(viewer_id) if is_capped and viewer_id else []
     for hold in evaluation.removable_holds(doctor_id, own_holds):
-        await tx.drop_hold(hold)
+        if converted is None or hold.id != converted.id:
+            await tx.drop_hold(hold)
+    return converted
 
 
 def cap_lock_keys(service: ServiceTerms, doctors: Sequence[DoctorTerms]) -> list[UUID]:
