@@ -48,7 +48,9 @@ class AppointmentQueries:
             wanted = wanted.restricted_to(caller, dependant_ids or ())
         if wanted.patient_ids and (caller is None or caller.is_staff):
             wanted = replace(wanted, patient_ids=await self._with_merge_targets(wanted.patient_ids))
-        return AppointmentRows(await self.store.list_matching(wanted, limit + 1, after), complete=dependant_ids is not None)
+        rows = await self.store.list_matching(wanted, limit + 1, after)
+        visible = rows if caller is None else [row.as_seen_by(caller) for row in rows]
+        return AppointmentRows(visible, complete=dependant_ids is not None)
 
     @retry_on_abort
     async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
@@ -59,7 +61,9 @@ class AppointmentQueries:
     async def get(self, caller: Caller | None, appointment_id: UUID) -> Appointment:
         """Return an appointment; raise NoSuchAppointment if there is none that the caller may see."""
         appointment = await self.store.get(appointment_id)
-        return await require_visible(self.patients, caller, appointment) if caller else appointment
+        if caller is None:
+            return appointment
+        return (await require_visible(self.patients, caller, appointment)).as_seen_by(caller)
 
     async def _with_merge_targets(self, patient_ids: Collection[UUID]) -> tuple[UUID, ...]:
         """Return these patients and those into whom they were merged, one after the other."""
