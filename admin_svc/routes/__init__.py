@@ -1,4 +1,4 @@
-"""The routes of admin-service; all are for admins only."""
+"""The routes of admin-service, for admins; those of appointments also for the reception."""
 
 from admin_svc.routes import appointments, audit, users
 

@@ -39,7 +39,7 @@ class Appointment:
     `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
     included.
     `doctor` is None only while any doctor was requested and none is chosen. `former_patient_ids` are those of patients who were merged into
-    the present one, to whom links were sent. `overridden` says which rule of the calendar staff have lifted for the present time and doctor.
+    the present one, to whom links were sent. `overridden` says which rule of the calendar staff have lifted for the present time.
     `unsaved_change` is for the next save and is not read back.
     """
 

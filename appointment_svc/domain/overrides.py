@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Self
 
-from appointment_svc.domain.refusals import OverrideNotAllowed
 from shared.contracts.appointments import OverrideCode
 from shared.contracts.http import Actor, StaffOverride
 from shared.contracts.identity import Caller, Role
+from shared.contracts.relayed_refusals import OverrideNotAllowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +44,5 @@ class OverridePolicy:
         if caller.role is not Role.RECEPTION or override.code not in self.reception:
             raise OverrideNotAllowed
 
+
+ADMINS_ONLY = OverridePolicy()

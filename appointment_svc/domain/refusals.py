@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Forbidden, Gone, Invalid, NotFound, facts
+from shared.contracts.refusals import Conflict, Gone, Invalid, NotFound, facts
 
 
 class NoSuchAppointment(NotFound):
@@ -19,15 +19,6 @@ class PatientRequired(Invalid):
     detail = "Name the patient to book for."
     remedy = "Send `patient_id`."
     example_pointers = ("/patient_id",)
-
-
-class OverrideNotAllowed(Forbidden):
-    """Raised when a caller who is not staff sends an override, or reception one that the clinic does not leave to them."""
-
-    code = "override_not_allowed"
-    detail = "You may not lift this rule of the calendar."
-    remedy = "Choose a start from `GET /slots`, or ask an admin. The clinic decides which rules the reception may lift."
-    example_pointers = ("/override",)
 
 
 class IllegalMove(Conflict):

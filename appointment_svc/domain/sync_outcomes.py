@@ -108,9 +108,7 @@ def _drop_intent(step: SyncStep) -> Appointment:
 def _follow(step: SyncStep) -> Appointment:
     """The clinic has moved the reservation: the appointment gets its time and doctor, whatever the cut-off."""
     reservation = _reservation(step)
-    moved = replace(
-        _note_revision(step), starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor, overridden=None
-    )
+    moved = replace(_note_revision(step), starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor, overridden=None)
     change = replace(step.change, note=DOCTOR_AWAY)
     return record_change(step.appointment, moved, change, action="rescheduled", topic=RESCHEDULED_TOPIC, changed=_changes_of_doctor(step))
 

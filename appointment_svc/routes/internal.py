@@ -8,13 +8,14 @@ from uuid import UUID
 from fastapi import Depends, Request, Response
 
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.refusals import NoSuchAppointment, OverrideNotAllowed, PatientInactive, TooEarly
+from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, TooEarly
 from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
 from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
 from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
 from shared.contracts.ranges import RangeReversed
+from shared.contracts.relayed_refusals import OverrideNotAllowed
 from shared.kit import routes
 from shared.kit.access import require_services
 from shared.kit.idempotency import OperationId

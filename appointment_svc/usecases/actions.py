@@ -10,7 +10,7 @@ from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
-from appointment_svc.domain.overrides import OverridePolicy
+from appointment_svc.domain.overrides import ADMINS_ONLY, OverridePolicy
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
@@ -65,7 +65,7 @@ class AppointmentActions:
     doctors: DoctorLookup
     patients: PatientLookup
     now: Clock
-    override_policy: OverridePolicy = OverridePolicy()
+    override_policy: OverridePolicy = ADMINS_ONLY
 
     async def reschedule(
         self,

@@ -9,7 +9,7 @@ from uuid import UUID
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.booking import BookingParties, BookingRequest
-from appointment_svc.domain.overrides import OverridePolicy
+from appointment_svc.domain.overrides import ADMINS_ONLY, OverridePolicy
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import TooManyActive
 from appointment_svc.domain.visit_links import LinkTokens
@@ -35,7 +35,7 @@ class Booking:
     now: Clock
     max_active: int
     link_tokens: LinkTokens
-    override_policy: OverridePolicy = OverridePolicy()
+    override_policy: OverridePolicy = ADMINS_ONLY
 
     @retry_on_abort
     async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:

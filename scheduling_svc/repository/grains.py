@@ -29,9 +29,7 @@ IN_SPAN = and_(COLUMNS.resource_id == bindparam("resource"), COLUMNS.grain >= bi
 
 # Statements are built once, because building a statement often takes longer than running it.
 DELETE_GRAINS = delete(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim"))
-HAND_OVER_GRAINS = (
-    update(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim")).values(claim_id=bindparam("new_claim"))
-)
+HAND_OVER_GRAINS = update(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim")).values(claim_id=bindparam("new_claim"))
 SELECT_LANES = select(COLUMNS.grain, COLUMNS.lane).where(IN_SPAN).order_by(COLUMNS.grain, COLUMNS.lane)
 LOCK_LANES = SELECT_LANES.with_for_update()
 LOCK_UPPER_LANES = SELECT_LANES.where(COLUMNS.lane > ORDINARY_LANE).with_for_update()

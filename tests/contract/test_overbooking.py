@@ -50,7 +50,7 @@ async def test_each_of_several_racing_overbookings_gets_a_lane_of_its_own_and_la
     assert (lanes[0], [lane for lane, _ in lanes], len({claim for _, claim in lanes})) == ((0, UUID(int=1)), list(range(9)), 9)
     await use_cases.reservations.release(UUID(int=1), 1)
     (lanes,) = await lanes_of_doctor(store)
-    assert [lane for lane, _ in lanes][0] == 0
+    assert min(lane for lane, _ in lanes) == 0
     assert len(lanes) == 8
     assert [type(error) for error in await run_together([book(use_cases, 99)])] == [SlotTaken]
     releases = [partial(use_cases.reservations.release, UUID(int=number), 1) for number in range(2, 10)]

@@ -95,7 +95,7 @@ class Oracle:
         is_held_for_viewer = self._has_own_hold_of(start, end, first, last)
         last_seats_are_held = mine is not None and mine.booked < self.service.capacity
         against = {
-            "taken": (mine is not None and mine.booked > 0 or taken and not is_held_for_viewer) and not last_seats_are_held,
+            "taken": ((mine is not None and mine.booked > 0) or (taken and not is_held_for_viewer)) and not last_seats_are_held,
             "held": held or last_seats_are_held,
             "buffer": close and not last_seats_are_held and not is_held_for_viewer,
             "daily_cap_reached": self._full(start, self.service.daily_cap, "%Y-%m-%d"),

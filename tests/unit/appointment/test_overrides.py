@@ -10,7 +10,6 @@ import pytest
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendar_sync import IntentKind
 from appointment_svc.domain.overrides import AppointmentOverride, OverridePolicy
-from appointment_svc.domain.refusals import OverrideNotAllowed
 from appointment_svc.domain.snapshots import PatientSnapshot
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.repository.documents import from_document, to_document
@@ -18,6 +17,7 @@ from shared.contracts.appointments import OverrideCode
 from shared.contracts.http import Actor, StaffOverride
 from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Conflict, Unavailable
+from shared.contracts.relayed_refusals import OverrideNotAllowed
 from shared.kit.ids import new_id
 from tests.unit.appointment.builders import (
     ADMIN,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from scheduling_svc.domain import availability
 from scheduling_svc.domain.availability import Reason
 from scheduling_svc.domain.busy_times import BookedTime, BusyTimes, GroupOccupancy
-from scheduling_svc.domain.claims import Claim, GroupSession
+from scheduling_svc.domain.claims import Claim, GroupSession, requested_slot
 from scheduling_svc.domain.evaluation import SlotEvaluation, SlotRequest
 from scheduling_svc.domain.holds import Hold, HoldRequest
 from scheduling_svc.domain.leaves import BlockKind, TimeBlock
@@ -25,7 +27,6 @@ from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor, Reservation
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 from tests.unit.scheduling.fakes import FakeRuleOwner, InMemoryCalendar, NoPatients
@@ -34,7 +35,7 @@ RECEPTIONIST = Caller(UUID(int=0xEC), Role.RECEPTION)
 OTHER, THIRD = UUID(int=0xB), UUID(int=0xC)
 FIRST, SECOND = UUID(int=0xF1), UUID(int=0xF2)
 NINE_GRAIN = grain_of(NINE)
-O = OverrideCode
+Code = OverrideCode
 
 
 def a_visit(minutes: int = 0, buffer: int = 0) -> BookedTime:
@@ -76,12 +77,12 @@ SITUATIONS: dict[Reason, dict[str, Any]] = {
     availability.PATIENT_BUSY: {"patient": BusyTimes(booked=[a_visit()])},
 }
 EXPECTED: dict[OverrideCode, set[Reason]] = {
-    O.OVERBOOK: {availability.TAKEN, availability.HELD, availability.BUFFER},
-    O.OFF_HOURS: {availability.OUTSIDE_HOURS},
-    O.SHORT_NOTICE: {availability.TOO_SOON},
-    O.BEYOND_HORIZON: {availability.BEYOND_HORIZON},
-    O.CAP: {availability.DAILY_CAP_REACHED, availability.WEEKLY_CAP_REACHED},
-    O.ON_LEAVE: {availability.ON_LEAVE},
+    Code.OVERBOOK: {availability.TAKEN, availability.HELD, availability.BUFFER},
+    Code.OFF_HOURS: {availability.OUTSIDE_HOURS},
+    Code.SHORT_NOTICE: {availability.TOO_SOON},
+    Code.BEYOND_HORIZON: {availability.BEYOND_HORIZON},
+    Code.CAP: {availability.DAILY_CAP_REACHED, availability.WEEKLY_CAP_REACHED},
+    Code.ON_LEAVE: {availability.ON_LEAVE},
 }
 
 
@@ -123,13 +124,13 @@ def test_a_start_between_two_grains_is_refused_with_every_override(code: Overrid
 
 
 def test_outside_the_hours_there_is_no_grid_of_starts() -> None:
-    assert evaluate(O.OFF_HOURS, start=NINE - timedelta(minutes=55)).reasons == [[]]
+    assert evaluate(Code.OFF_HOURS, start=NINE - timedelta(minutes=55)).reasons == [[]]
 
 
 def test_the_remaining_rules_decide_about_the_refusal() -> None:
     busy = BusyTimes(booked=[a_visit()], absences=[(NINE_GRAIN, NINE_GRAIN + 12)])
-    assert isinstance(evaluate(O.ON_LEAVE, busy=busy).refusal([]), SlotTaken)
-    assert isinstance(evaluate(O.OVERBOOK, busy=busy).refusal([]), NotBookable)
+    assert isinstance(evaluate(Code.ON_LEAVE, busy=busy).refusal([]), SlotTaken)
+    assert isinstance(evaluate(Code.OVERBOOK, busy=busy).refusal([]), NotBookable)
 
 
 # Reservations
@@ -154,12 +155,12 @@ def hold_use_cases(store: InMemoryCalendar) -> Holds:
 
 async def test_an_overbooked_reservation_names_the_rule_that_was_lifted(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
-    overbooked = await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
-    assert (overbooked.live, overbooked.override) == (True, O.OVERBOOK)
+    overbooked = await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
+    assert (overbooked.live, overbooked.override) == (True, Code.OVERBOOK)
 
 
 async def test_an_override_that_nothing_needs_leaves_no_mark(store: InMemoryCalendar) -> None:
-    assert (await reserve(store, FIRST, O.OVERBOOK)).override is None
+    assert (await reserve(store, FIRST, Code.OVERBOOK)).override is None
     with pytest.raises(SlotTaken):
         await reserve(store, SECOND, patient_id=OTHER)
 
@@ -167,34 +168,34 @@ async def test_an_override_that_nothing_needs_leaves_no_mark(store: InMemoryCale
 async def test_a_patient_is_never_in_two_visits_at_once(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
     with pytest.raises(PatientBusy):
-        await reserve(store, SECOND, O.OVERBOOK)
+        await reserve(store, SECOND, Code.OVERBOOK)
 
 
 async def test_an_overbooked_time_stays_taken_for_everybody_else(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
-    await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
+    await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
     with pytest.raises(SlotTaken):
         await reserve(store, UUID(int=0xF3), patient_id=THIRD)
 
 
 async def test_a_request_for_any_doctor_lifts_a_rule_only_if_no_doctor_is_free(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
-    second = await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER, doctor_id=None)
+    second = await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER, doctor_id=None)
     assert (second.doctor_id, second.override) == (COLLEAGUE, None)
-    third = await reserve(store, UUID(int=0xF3), O.OVERBOOK, patient_id=THIRD, doctor_id=None)
-    assert third.override is O.OVERBOOK
+    third = await reserve(store, UUID(int=0xF3), Code.OVERBOOK, patient_id=THIRD, doctor_id=None)
+    assert third.override is Code.OVERBOOK
 
 
 async def test_a_new_request_for_the_same_time_keeps_the_mark(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
-    await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
-    assert (await reserve(store, SECOND, patient_id=OTHER, revision=2)).override is O.OVERBOOK
+    await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
+    assert (await reserve(store, SECOND, patient_id=OTHER, revision=2)).override is Code.OVERBOOK
 
 
 async def test_a_move_to_another_time_needs_an_override_again(store: InMemoryCalendar) -> None:
     await reserve(store, FIRST)
     await reserve(store, UUID(int=0xF3), patient_id=THIRD, starts_at=NINE + timedelta(minutes=30))
-    await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
+    await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
     with pytest.raises(SlotTaken):
         await reserve(store, SECOND, patient_id=OTHER, revision=2, starts_at=NINE + timedelta(minutes=30))
     moved = await reserve(store, SECOND, patient_id=OTHER, revision=3, starts_at=NINE + timedelta(minutes=60))
@@ -205,7 +206,7 @@ async def test_a_held_time_can_be_overbooked_and_its_owner_can_still_book_it(sto
     hold = await hold_use_cases(store).hold(UUID(int=0xA1), HoldRequest(CHECKUP, DOCTOR, NINE), Caller(PATIENT, Role.PATIENT))
     with pytest.raises(SlotHeld):
         await reserve(store, SECOND, patient_id=OTHER)
-    assert (await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)).override is O.OVERBOOK
+    assert (await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)).override is Code.OVERBOOK
     assert store.holds[hold.id].live
     booked = await reserve(store, FIRST, hold_id=hold.id)
     assert (booked.live, booked.override, store.holds[hold.id].live) == (True, None, False)
@@ -214,7 +215,7 @@ async def test_a_held_time_can_be_overbooked_and_its_owner_can_still_book_it(sto
 async def test_the_owner_can_hold_an_overbooked_time_again(store: InMemoryCalendar) -> None:
     owner = Caller(PATIENT, Role.PATIENT)
     await hold_use_cases(store).hold(UUID(int=0xA1), HoldRequest(CHECKUP, DOCTOR, NINE), owner)
-    await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
+    await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
     again = await hold_use_cases(store).hold(UUID(int=0xA2), HoldRequest(CHECKUP, DOCTOR, NINE), owner)
     assert (again.starts_at, [hold.id for hold in store.holds.values() if hold.live]) == (NINE, [again.id])
 
@@ -222,30 +223,39 @@ async def test_the_owner_can_hold_an_overbooked_time_again(store: InMemoryCalend
 async def test_a_hold_whose_time_is_another_one_by_now_does_not_open_a_taken_time(store: InMemoryCalendar) -> None:
     hold = await hold_use_cases(store).hold(UUID(int=0xA1), HoldRequest(CHECKUP, DOCTOR, NINE), Caller(PATIENT, Role.PATIENT))
     store.holds[hold.id] = replace(hold, visit=range(hold.visit.start, hold.visit.start + 3))
-    await reserve(store, SECOND, O.OVERBOOK, patient_id=OTHER)
+    await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
     with pytest.raises(SlotTaken):
         await reserve(store, FIRST, hold_id=hold.id)
 
 
-async def test_a_leave_or_a_visit_that_comes_meanwhile_is_not_overlooked(store: InMemoryCalendar) -> None:
+class CalendarWithLateLeave(InMemoryCalendar):
+    """A calendar in which another transaction takes a leave just before a claim is saved. The leave stays when that one is undone."""
+
+    taken: ClassVar[dict[UUID, TimeBlock]] = {
+        UUID(int=0x1E): TimeBlock(UUID(int=0x1E), BlockKind.LEAVE, DOCTOR, range(NINE_GRAIN, NINE_GRAIN + 6))
+    }
+
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
+        await super().save_claim(claim, previous, capacity=capacity, from_hold=from_hold)
+        self.blocks = dict(self.taken)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[InMemoryCalendar]:
+        try:
+            async with super().begin() as tx:
+                yield tx
+        finally:
+            self.blocks = dict(self.taken)
+
+
+async def test_a_leave_that_comes_meanwhile_is_not_overlooked() -> None:
     """A claim over others has a lane of its own, so that no key reports what other transactions wrote after the first read."""
-
-    class Interrupted(InMemoryCalendar):
-        """A calendar in which a leave is taken just before the claim is saved."""
-
-        async def save_claim(self, claim: Claim, previous: Claim | None, **options: Any) -> None:
-            await super().save_claim(claim, previous, **options)
-            self.leaves_taken.append(TimeBlock(UUID(int=0x1E), BlockKind.LEAVE, DOCTOR, range(NINE_GRAIN, NINE_GRAIN + 6)))
-            self.blocks = {block.id: block for block in self.leaves_taken}
-
-        leaves_taken: list[TimeBlock] = []
-
-    interrupted = Interrupted(store.known)
-    await reserve(store, FIRST)
-    interrupted.claims = dict(store.claims)
-    with pytest.raises(Refusal):
-        await reserve(interrupted, SECOND, O.OVERBOOK, patient_id=OTHER)
-    assert SECOND not in interrupted.claims
+    store = CalendarWithLateLeave({DOCTOR: a_doctor(), CHECKUP: a_service()})
+    store.claims[FIRST] = Claim(FIRST, 1, requested_slot(a_reservation_request(), ServiceTerms.from_rules(a_service()), DOCTOR))
+    with pytest.raises(NotBookable) as refused:
+        await reserve(store, SECOND, Code.OVERBOOK, patient_id=OTHER)
+    assert [reason["code"] for reason in refused.value.facts["reasons"]] == ["on_leave"]
+    assert SECOND not in store.claims
 
 
 async def test_the_cap_of_a_group_is_lifted_like_that_of_other_services(store: InMemoryCalendar) -> None:
@@ -254,7 +264,7 @@ async def test_the_cap_of_a_group_is_lifted_like_that_of_other_services(store: I
     later = NINE + timedelta(minutes=30)
     with pytest.raises(NotBookable):
         await reserve(store, SECOND, patient_id=OTHER, starts_at=later)
-    assert (await reserve(store, SECOND, O.CAP, patient_id=OTHER, starts_at=later)).override is O.CAP
+    assert (await reserve(store, SECOND, Code.CAP, patient_id=OTHER, starts_at=later)).override is Code.CAP
 
 
 async def test_a_full_group_is_never_overbooked(store: InMemoryCalendar) -> None:
@@ -262,4 +272,4 @@ async def test_a_full_group_is_never_overbooked(store: InMemoryCalendar) -> None
     await reserve(store, FIRST)
     await reserve(store, SECOND, patient_id=OTHER)
     with pytest.raises(SlotTaken):
-        await reserve(store, UUID(int=0xF3), O.OVERBOOK, patient_id=THIRD)
+        await reserve(store, UUID(int=0xF3), Code.OVERBOOK, patient_id=THIRD)
