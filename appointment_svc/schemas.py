@@ -218,6 +218,12 @@ class AppointmentOut(ReadModel):
     updated_at: Instant
 
 
+class LookedUpAppointments(ReadModel):
+    """The appointments that exist among those that were asked for, in any order."""
+
+    items: list[AppointmentOut]
+
+
 class AppointmentPage(Page[AppointmentOut]):
     """One page of the appointments that the caller may see.
 

@@ -21,6 +21,7 @@ from scheduling_svc.usecases.erasure import OwnerErasure
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
+from scheduling_svc.usecases.move_previews import MovePreviewing
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.rule_changes import RuleChanges
@@ -45,7 +46,7 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         erasure = OwnerErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock, patients))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
-        runtime.provide(RuleChanges(store, rules, runtime.clock))
+        runtime.provide(RuleChanges(store, rules, runtime.clock), MovePreviewing(store, runtime.clock))
         archive = Archive(store, runtime.clock)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, runtime.lease_holder(database, INFRASTRUCTURE))
         await consumers.subscribe(runtime, rules, reservations, feeds, erasure)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.bulk import BulkWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
 from shared.contracts.identity import Service
@@ -14,13 +15,13 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites):
-    """Implements UserTransaction and AuditTransaction."""
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, BulkWrites):
+    """Implements UserTransaction, AuditTransaction and BulkTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlAdminStore(AuditReads):
-    """Implements UserStore and AuditStore."""
+    """Implements UserStore, AuditStore and BulkStore."""
 
     database: Database
     now: Clock

@@ -11,9 +11,10 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import NoSuchAppointment, PatientInactive, TooEarly
 from appointment_svc.routes.actions import MOVE_REFUSALS, STATUS_REFUSALS
 from appointment_svc.routes.dependencies import Filter, UseActions, UseQueries
-from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment
+from appointment_svc.schemas import AppointmentOut, CancelForAdmin, EditAppointment, LookedUpAppointments
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.identity import Caller, Service
+from shared.contracts.moves import AppointmentIds
 from shared.contracts.ranges import RangeReversed
 from shared.contracts.relayed_refusals import OverrideNotAllowed
 from shared.kit import routes
@@ -35,6 +36,11 @@ async def list_for_services(
 ) -> Page[Appointment]:
     appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
     return with_next_link(request, response, paging.page(appointments.rows, wanted.sort_key))
+
+
+@router.post("/lookup", response_model=LookedUpAppointments, summary="Get some appointments by their ids")
+async def look_up_for_admin(body: AppointmentIds, _caller: AdminService, queries: UseQueries) -> LookedUpAppointments:
+    return LookedUpAppointments.model_validate({"items": await queries.find_many(body.ids)})
 
 
 @router.get("/{appointment_id}", response_model=AppointmentOut, responses=refusals(NoSuchAppointment))

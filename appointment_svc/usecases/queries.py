@@ -65,6 +65,12 @@ class AppointmentQueries:
             return appointment
         return (await require_visible(self.patients, caller, appointment)).as_seen_by(caller)
 
+    @retry_on_abort
+    async def find_many(self, ids: Sequence[UUID]) -> list[Appointment]:
+        """Return those of the appointments that exist and can be read, each once, for a service that may read everything."""
+        found = await self.store.find_many(list(dict.fromkeys(ids)))
+        return [appointment for appointment in found.values() if isinstance(appointment, Appointment)]
+
     async def _with_merge_targets(self, patient_ids: Collection[UUID]) -> tuple[UUID, ...]:
         """Return these patients and those into whom they were merged, one after the other."""
         known = dict.fromkeys(patient_ids)

@@ -11,7 +11,7 @@ from typing_extensions import TypeAliasType
 
 from shared.contracts.appointments import OverrideCode
 from shared.contracts.identity import Caller, Role
-from shared.contracts.texts import OneLineText, RequiredText
+from shared.contracts.texts import ClinicMessageText, OneLineText, RequiredText
 from shared.contracts.values import (
     CalendarDate,
     Currency,
@@ -136,6 +136,13 @@ class DoctorRules(ReadModel):
     weekly: list[WeeklyWindow] = Field(default_factory=list)
     overrides: list[DateOverride] = Field(default_factory=list)
     version: int
+
+
+class SendClinicMessage(RequestModel):
+    """The body of `PUT /internal/clinic-messages/{message_id}`: a message of the clinic to a patient, or to the guardians."""
+
+    patient_id: UUID
+    text: ClinicMessageText
 
 
 class RulesVersion(RequestModel):
