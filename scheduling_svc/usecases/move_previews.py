@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from scheduling_svc.domain.availability import Reason, reasons_against
-from scheduling_svc.domain.busy_times import NOT_BUSY, BusyTimes
+from scheduling_svc.domain.busy_times import NOT_BUSY
 from scheduling_svc.domain.claims import BookedSlot, Claim
 from scheduling_svc.domain.grid import AvailabilityGrid
 from scheduling_svc.domain.proposals import PlannedSlots
@@ -38,7 +37,11 @@ class MovePreviewing:
         """Return for each move whether it can be made, and the nearest start where it cannot."""
         async with self.store.read() as calendar:
             planner = MovePlanner(calendar, planned.by.caller, self.now())
-            return [await planner.preview(move) for move in planned.moves]
+            kept = [await planner.preview_as_planned(move) for move in planned.moves]
+            return [
+                preview if preview.code is None else await planner.propose(move, preview)
+                for move, preview in zip(planned.moves, kept, strict=True)
+            ]
 
 
 class _Target(NamedTuple):
@@ -62,29 +65,47 @@ class _Target(NamedTuple):
 
 @dataclass(slots=True)
 class MovePlanner:
-    """Plans one set of moves, so that all of them can be made together: each counts as made when the next one is planned."""
+    """Plans one set of moves, so that all of them can be made together: each counts as made when the next one is planned.
+
+    All moves that can be made as planned come first, so that no proposal takes their time.
+    """
 
     calendar: CalendarReader
     by: Caller
     now: datetime
     _planned: PlannedSlots = field(default_factory=PlannedSlots)
 
-    async def preview(self, move: PlannedMove) -> MovePreview:
-        """Return whether a move can be made, and the nearest start otherwise."""
+    async def preview_as_planned(self, move: PlannedMove) -> MovePreview:
+        """Return whether a move can be made, without a start if it cannot."""
         try:
             target = await self._load_target(move)
         except Refusal as refusal:
             return _preview(move, move.doctor_id, None, refusal)
         if (target.slot.doctor_id, instant_of(target.slot.visit.start)) == (target.doctor.id, target.starts_at):
             return _preview(move, target.doctor.id, target.starts_at)
-        viewer = Viewer.of(self.by, self.now, patient_id=target.slot.patient_id, exclude_appointment_id=target.claim_id)
-        loaded = await self.calendar.list_busy_times(target.service, [target.doctor.id], target.service.frame(target.day), viewer)
-        reasons = reasons_against(self._grid(target, range(target.start, target.start + 1), viewer, loaded), target.starts_at)
-        start = self._nearest_start(target, viewer, loaded) if reasons else target.start
-        if start is not None:
-            self._planned.add(BookedSlot.of(target.slot.patient_id, target.service, target.doctor.id, start))
-        starts_at = instant_of(start) if start is not None else None
-        return _preview(move, target.doctor.id, starts_at, reasons[0] if reasons else None)
+        grid = await self._load_grid(target, range(target.start, target.start + 1))
+        reasons = reasons_against(grid, target.starts_at)
+        if reasons:
+            return _preview(move, target.doctor.id, None, reasons[0])
+        self._plan(target, target.start)
+        return _preview(move, target.doctor.id, target.starts_at)
+
+    async def propose(self, move: PlannedMove, refused: MovePreview) -> MovePreview:
+        """Return the preview of a move that cannot be made, with the nearest start on the same day, if there is one."""
+        try:
+            target = await self._load_target(move)
+        except Refusal:
+            return refused
+        grid = await self._load_grid(target, overlap(target.day, target.service.bookable_starts(self.now)))
+        near = [free.start for free in nearest_starts(grid, target.start, limit=1)]
+        if not near:
+            return refused
+        start = min(near, key=lambda start: (abs(start - target.start), start))
+        self._plan(target, start)
+        return refused.model_copy(update={"starts_at": instant_of(start)})
+
+    def _plan(self, target: _Target, start: int) -> None:
+        self._planned.add(BookedSlot.of(target.slot.patient_id, target.service, target.doctor.id, start))
 
     async def _load_target(self, move: PlannedMove) -> _Target:
         """Return where an appointment is to move. Raise NoSuchReservation or UnknownDoctor."""
@@ -99,13 +120,10 @@ class MovePlanner:
         starts_at = move.starts_at or instant_of(slot.visit.start)
         return _Target(claim.id, slot, service.with_duration(slot.duration), doctors[0], starts_at)
 
-    def _nearest_start(self, target: _Target, viewer: Viewer, loaded: Mapping[UUID, BusyTimes]) -> int | None:
-        candidates = overlap(target.day, target.service.bookable_starts(self.now))
-        grid = self._grid(target, candidates, viewer, loaded)
-        near = [free.start for free in nearest_starts(grid, target.start, limit=1)]
-        return min(near, key=lambda start: (abs(start - target.start), start), default=None)
-
-    def _grid(self, target: _Target, candidates: Span, viewer: Viewer, loaded: Mapping[UUID, BusyTimes]) -> AvailabilityGrid:
+    async def _load_grid(self, target: _Target, candidates: Span) -> AvailabilityGrid:
+        """Return the grid of the doctor for some starts, with what is planned so far."""
+        viewer = Viewer.of(self.by, self.now, patient_id=target.slot.patient_id, exclude_appointment_id=target.claim_id)
+        loaded = await self.calendar.list_busy_times(target.service, [target.doctor.id], target.service.frame(candidates), viewer)
         doctor_busy, patient_busy = (
             self._planned.apply_to(loaded.get(person_id, NOT_BUSY), person_id, target.service)
             for person_id in (target.doctor.id, target.slot.patient_id)
