@@ -85,16 +85,21 @@ class ClaimWriter(ClaimReader, HoldWriter):
             return
         row = to_row(claim) | {"changed_at": self.now()}
         try:
-            if from_hold:
-                await self.hand_over_hold(from_hold, claim.id)
             if previous is None:
+                await self._hand_over(from_hold, claim)
                 await self._take(claim, capacity, from_hold=from_hold, first_statements=[insert_statement(CLAIMS, row)])
             else:
                 await self._update_unchanged(row, previous)
                 await self._free(previous, claim)
+                await self._hand_over(from_hold, claim)
                 await self._take(claim, capacity, previous, from_hold=from_hold)
         except IntegrityError:
             raise LostRace from None
+
+    async def _hand_over(self, hold: Hold | None, claim: Claim) -> None:
+        """Give the claim what a hold has, after its own former time was freed, in which the hold may lie."""
+        if hold is not None:
+            await self.hand_over_hold(hold, claim.id)
 
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
