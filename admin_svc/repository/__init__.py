@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
 from admin_svc.repository.bulk import BulkWrites
+from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
 from shared.contracts.identity import Service
@@ -15,12 +16,12 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, BulkWrites):
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, BulkWrites):
     """Implements UserTransaction, AuditTransaction and BulkTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads):
+class SqlAdminStore(AuditReads, FormerIdReads):
     """Implements UserStore, AuditStore and BulkStore."""
 
     database: Database

@@ -42,6 +42,15 @@ AUDIT_LINES = Table(
 )
 """Append-only: lines are inserted and read, never changed. Only the retention job deletes lines, the oldest first."""
 
+FORMER_IDS = Table(
+    "former_ids",
+    METADATA,
+    Column("patient_id", Id, primary_key=True),
+    Column("into_id", Id, nullable=False),
+    Index("former_ids_by_patient", "into_id", "patient_id"),
+)
+"""The patients who were merged into another one, each as the merge was announced: that one may have been merged since, too."""
+
 # A change of many appointments at once. `finished_at` is null until all have an outcome; then reason and text are deleted.
 BULK_CHANGES = Table(
     "bulk_changes",
