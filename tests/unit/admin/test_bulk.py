@@ -47,7 +47,7 @@ def always() -> bool:
 
 
 @dataclass
-class FakeNeighbours:
+class BulkBackends:
     """The database of admin-service, and the services that it calls.
 
     `refusals` are raised for appointments by id, `unavailable` are those for which a service does not answer. `calls` are the ids of the
@@ -72,7 +72,7 @@ class FakeNeighbours:
         return appointment_id
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[FakeNeighbours]:
+    async def begin(self) -> AsyncIterator[BulkBackends]:
         yield self
 
     async def insert_bulk_change(self, change: BulkChange) -> None:
@@ -152,8 +152,8 @@ class FakeNeighbours:
 
 
 @pytest.fixture
-def services() -> FakeNeighbours:
-    return FakeNeighbours()
+def services() -> BulkBackends:
+    return BulkBackends()
 
 
 @pytest.fixture
@@ -162,11 +162,11 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def changes(services: FakeNeighbours, clock: MovableClock) -> BulkChanges:
+def changes(services: BulkBackends, clock: MovableClock) -> BulkChanges:
     return bulk_changes(services, clock)
 
 
-def bulk_changes(services: FakeNeighbours, clock: MovableClock, may_go_on: Callable[[], bool] = always) -> BulkChanges:
+def bulk_changes(services: BulkBackends, clock: MovableClock, may_go_on: Callable[[], bool] = always) -> BulkChanges:
     return BulkChanges(services, services, services, services, clock, may_go_on)
 
 
@@ -179,7 +179,7 @@ def statuses(change: BulkChange) -> list[OutcomeStatus]:
     return [item.outcome.status for item in change.items]
 
 
-async def test_every_appointment_has_an_outcome_of_its_own(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_every_appointment_has_an_outcome_of_its_own(changes: BulkChanges, services: BulkBackends) -> None:
     booked, cancelled, begun, unknown = services.add(1), services.add(2, "cancelled"), services.add(3, "checked_in"), UUID(int=9)
     services.refusals[begun] = Conflict(code="illegal_move")
     change = await changes.start(CHANGE, a_request(booked, cancelled, begun, unknown, reason="Closed"), RECEPTIONIST)
@@ -188,7 +188,7 @@ async def test_every_appointment_has_an_outcome_of_its_own(changes: BulkChanges,
     assert (change.is_finished, services.calls) == (True, [derive_id(CHANGE, booked)])
 
 
-async def test_a_days_list_moves_to_a_colleague_at_the_same_times(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_a_days_list_moves_to_a_colleague_at_the_same_times(changes: BulkChanges, services: BulkBackends) -> None:
     ids = [services.add(number) for number in (1, 2)]
     services.refusals[ids[1]] = SlotTaken(alternatives=[])
     request = a_request(*ids, action=BulkAction.MOVE, target=BulkTarget(COLLEAGUE))
@@ -197,7 +197,7 @@ async def test_a_days_list_moves_to_a_colleague_at_the_same_times(changes: BulkC
     assert (refused.status, refused.code) == (S.REFUSED, "slot_taken")
 
 
-async def test_a_message_goes_to_the_patient_of_each_appointment_once(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_a_message_goes_to_the_patient_of_each_appointment_once(changes: BulkChanges, services: BulkBackends) -> None:
     ids = [services.add(number, "completed") for number in (1, 2)]
     request = a_request(*ids, action=BulkAction.MESSAGE, text="Please bring your card.")
     assert statuses(await changes.start(CHANGE, request, RECEPTIONIST)) == [S.DONE, S.DONE]
@@ -205,12 +205,12 @@ async def test_a_message_goes_to_the_patient_of_each_appointment_once(changes: B
     assert services.sent == [(derive_id(CHANGE, item_id), UUID(int=1000 + item_id.int), "Please bring your card.") for item_id in ids]
 
 
-async def test_texts_are_deleted_when_all_have_outcomes(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_texts_are_deleted_when_all_have_outcomes(changes: BulkChanges, services: BulkBackends) -> None:
     await changes.start(CHANGE, a_request(services.add(1), reason="Burst pipe"), RECEPTIONIST)
     assert "Burst pipe" not in repr(services.changes)
 
 
-async def test_what_a_request_has_no_time_for_the_job_does(services: FakeNeighbours, clock: MovableClock) -> None:
+async def test_what_a_request_has_no_time_for_the_job_does(services: BulkBackends, clock: MovableClock) -> None:
     ids, left = [services.add(number) for number in range(1, 201)], [17]
 
     def has_time_for_some() -> bool:
@@ -227,7 +227,7 @@ async def test_what_a_request_has_no_time_for_the_job_does(services: FakeNeighbo
     assert await job.complete_pending() == 0
 
 
-async def test_a_repeated_request_continues_and_changes_nothing_twice(services: FakeNeighbours, clock: MovableClock) -> None:
+async def test_a_repeated_request_continues_and_changes_nothing_twice(services: BulkBackends, clock: MovableClock) -> None:
     ids = [services.add(number) for number in (1, 2, 3)]
     services.unavailable = {ids[1]}
     changes = bulk_changes(services, clock)
@@ -238,7 +238,7 @@ async def test_a_repeated_request_continues_and_changes_nothing_twice(services: 
     assert len(services.calls) == 3
 
 
-async def test_an_appointment_whose_service_never_answers_fails_after_a_day(services: FakeNeighbours, clock: MovableClock) -> None:
+async def test_an_appointment_whose_service_never_answers_fails_after_a_day(services: BulkBackends, clock: MovableClock) -> None:
     appointment_id = services.add(1)
     services.unavailable = {appointment_id}
     changes = bulk_changes(services, clock)
@@ -249,7 +249,7 @@ async def test_an_appointment_whose_service_never_answers_fails_after_a_day(serv
     assert (item.outcome.status, item.outcome.code) == (S.FAILED, "unavailable")
 
 
-async def test_outcomes_are_kept_for_a_month(changes: BulkChanges, services: FakeNeighbours, clock: MovableClock) -> None:
+async def test_outcomes_are_kept_for_a_month(changes: BulkChanges, services: BulkBackends, clock: MovableClock) -> None:
     await changes.start(CHANGE, a_request(services.add(1)), RECEPTIONIST)
     clock.advance(KEPT_FOR)
     assert await changes.delete_old() == 0
@@ -260,7 +260,7 @@ async def test_outcomes_are_kept_for_a_month(changes: BulkChanges, services: Fak
 
 
 @pytest.mark.parametrize("action", list(BulkAction))
-async def test_a_preview_changes_nothing(changes: BulkChanges, services: FakeNeighbours, action: BulkAction) -> None:
+async def test_a_preview_changes_nothing(changes: BulkChanges, services: BulkBackends, action: BulkAction) -> None:
     ids = [services.add(1), services.add(2, "cancelled"), services.add(3, "completed"), UUID(int=9)]
     before = dict(services.appointments)
     preview = await changes.preview(a_request(*ids, action=action, target=BulkTarget(COLLEAGUE)), RECEPTIONIST)
@@ -273,7 +273,7 @@ async def test_a_preview_changes_nothing(changes: BulkChanges, services: FakeNei
     assert (services.appointments, services.changes, services.sent) == (before, {}, [])
 
 
-async def test_the_preview_of_a_move_proposes_another_start_where_the_time_is_taken(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_the_preview_of_a_move_proposes_another_start_where_the_time_is_taken(changes: BulkChanges, services: BulkBackends) -> None:
     ids = [services.add(1), services.add(2)]
     services.taken = {ids[0]: ("taken", NINE), ids[1]: ("on_leave", None)}
     preview = await changes.preview(a_request(*ids, action=BulkAction.MOVE, target=BulkTarget(COLLEAGUE)), RECEPTIONIST)
@@ -282,7 +282,7 @@ async def test_the_preview_of_a_move_proposes_another_start_where_the_time_is_ta
     assert [outcome.proposal for outcome in outcomes] == [ProposedStart(COLLEAGUE, NINE), None]
 
 
-async def test_a_preview_by_filter_shows_at_most_as_many_as_one_change_can_have(changes: BulkChanges, services: FakeNeighbours) -> None:
+async def test_a_preview_by_filter_shows_at_most_as_many_as_one_change_can_have(changes: BulkChanges, services: BulkBackends) -> None:
     for number in range(1, 251):
         services.add(number)
     preview = await changes.preview_matching(a_request(), {}, BulkTarget(), RECEPTIONIST)
