@@ -153,8 +153,8 @@ def _override(step: SyncStep) -> AppointmentOverride | None:
     intent, code = _intent(step), _reservation(step).override
     if code is None:
         return None
-    known = intent.override or step.appointment.overridden
-    return known if known and known.code == code else AppointmentOverride(code, intent.actor, step.change.at, reason=None)
+    known = [override for override in (intent.override, step.appointment.overridden) if override and override.code is code]
+    return known[0] if known else AppointmentOverride(code, intent.actor, step.change.at, reason=None)
 
 
 def _intent(step: SyncStep) -> Intent:
