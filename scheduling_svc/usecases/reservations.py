@@ -6,10 +6,11 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from scheduling_svc.domain.claims import Claim, begun_claim, granted_claim, requested_slot
-from scheduling_svc.domain.evaluation import SlotEvaluation
+from scheduling_svc.domain.evaluation import SlotEvaluation, SlotRequest
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
@@ -26,6 +27,16 @@ from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
+MessageT = TypeVar("MessageT", ReserveTime, AppointmentEvent)
+
+
+class Grant(NamedTuple):
+    """The claim to save, the hold whose time it takes over, and the evaluation by which it was granted, if there was one."""
+
+    claim: Claim
+    hold: Hold | None = None
+    evaluation: SlotEvaluation | None = None
+
 
 @dataclass(frozen=True, slots=True)
 class Reservations:
@@ -40,11 +51,13 @@ class Reservations:
         """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
         One transaction reads, decides and writes. The primary key of the grain table reports what the reads did not see: a transaction that
-        lost a race is rolled back and run again.
+        lost a race is rolled back and run again. A request for a patient who was merged into another one is decided as one for that
+        patient.
         """
         doctor_ids = None if request.doctor_id is None else [request.doctor_id]
         await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))
         async with self.store.begin() as tx:
+            request = await _for_current_patient(tx, request)
             offer = await load_offer(tx, request.service_id, doctor_ids)
             if request.duration_minutes is not None:
                 offer = offer.with_duration(request.duration_minutes // GRAIN_MINUTES)
@@ -52,20 +65,22 @@ class Reservations:
             if previous is not None and previous.has_answered(request):
                 return previous.reservation()
             if previous is not None and previous.already_holds(request):
-                claim = previous.renew(request)
+                grant = Grant(previous.renew(request))
             elif request.begun:
-                claim = begun_claim(appointment_id, request, offer.service)
+                grant = Grant(begun_claim(appointment_id, request, offer.service))
             else:
-                claim = await self._grant(tx, offer, request, appointment_id, previous)
-                return claim.reservation()
-            await tx.save_claim(claim, previous, capacity=offer.service.capacity)
-            await _log_overlap_after_merge(tx, claim, previous)
-        return claim.reservation()
+                grant = await self._grant(tx, offer, request, appointment_id, previous)
+            await tx.save_claim(grant.claim, previous, capacity=offer.service.capacity, from_hold=grant.hold)
+            await _require_current_patient(tx, grant.claim)
+            await log_overlap_after_merge(tx, grant.claim, previous)
+            if grant.evaluation is not None and grant.claim.lies_over_others:
+                await _require_still_bookable(tx, grant.evaluation.request, grant.claim)
+        return grant.claim.reservation()
 
     async def _grant(
         self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, appointment_id: UUID, previous: Claim | None
-    ) -> Claim:
-        """Save and return the claim that is granted; raise the refusal if the requested time cannot be booked."""
+    ) -> Grant:
+        """Return the claim that is granted; raise the refusal if the requested time cannot be booked."""
         await tx.lock(*cap_lock_keys(offer.service, offer.doctors))
         excluded = previous.id if previous else None
         viewer = Viewer.of(request.by.caller, self.now(), patient_id=request.patient_id, exclude_appointment_id=excluded)
@@ -75,11 +90,7 @@ class Reservations:
         hold = await drop_holds(tx, evaluation, doctor.id)
         slot = requested_slot(request, offer.service, doctor.id)
         claim = granted_claim(appointment_id, request, slot, previous, evaluation.needed_override(doctor.id))
-        await tx.save_claim(claim, previous, capacity=offer.service.capacity, from_hold=hold)
-        if claim.lies_over_others:
-            still_bookable = ServiceOffer(offer.service, [doctor])
-            await _require_still_bookable(tx, still_bookable, request, replace(viewer, exclude_appointment_id=claim.id))
-        return claim
+        return Grant(claim, hold, evaluation)
 
     async def _require_own_hold(self, tx: CalendarTransaction, evaluation: SlotEvaluation, request: ReserveTime) -> None:
         """Raise HoldMismatch or HoldExpired if the request names a hold that is not for it."""
@@ -111,9 +122,10 @@ class Reservations:
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
             if previous is not None:
-                claim = previous.follow(event)
+                claim = previous.follow(await _for_current_patient(tx, event))
                 await tx.save_claim(claim, previous)
-                await _log_overlap_after_merge(tx, claim, previous)
+                await _require_current_patient(tx, claim)
+                await log_overlap_after_merge(tx, claim, previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:
@@ -130,18 +142,36 @@ class Reservations:
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
-async def _require_still_bookable(tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, viewer: Viewer) -> None:
+async def _require_still_bookable(tx: CalendarTransaction, request: SlotRequest, claim: Claim) -> None:
     """Raise LostRace if another rule than the lifted one refuses the time now.
 
     A claim over others takes a lane of its own, so that the primary key does not report what other transactions have written since the
     first read. From now on it does: the claim has its grains.
     """
+    assert claim.slot is not None
+    doctors = [doctor for doctor in request.offer.doctors if doctor.id == claim.slot.doctor_id]
+    viewer = replace(request.viewer, exclude_appointment_id=claim.id)
+    offer = ServiceOffer(request.service, doctors)
     evaluation = await load_evaluation(tx, offer, request.starts_at, viewer, override=request.override)
     if evaluation.best_doctor() is None:
         raise LostRace
 
 
-async def _log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
+async def _for_current_patient(tx: CalendarTransaction, message: MessageT) -> MessageT:
+    """Return a message of appointment-service, which may not have followed a merge yet, as one about the patient who has the data now."""
+    return message.model_copy(update={"patient_id": await tx.find_current_patient(message.patient_id)})
+
+
+async def _require_current_patient(tx: CalendarTransaction, claim: Claim) -> None:
+    """Raise LostRace if the patient, whose time the claim takes, was merged into another one since this transaction asked.
+
+    A merge stores itself first and then waits for claims that are being stored, so that either it moves the claim or this finds the merge.
+    """
+    if claim.resource_spans and claim.slot is not None and await tx.lock_merge(claim.slot.patient_id):
+        raise LostRace
+
+
+async def log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
     """Log a warning if the claim is of another patient than before, who has another visit at that time."""
     if claim.slot is not None and previous is not None and claim.has_other_patient(previous) and await tx.has_overlap(claim):
         log_event("visits_overlap_after_merge", logging.WARNING, appointment=str(claim.id), patient=str(claim.slot.patient_id))
