@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from admin_svc.ports import AdminAppointment
-from shared.contracts.http import AccountSummary, Actor, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount, SendClinicMessage
+from shared.contracts.moves import AppointmentIds, MovePreview, MovePreviews, PlannedMove, PlannedMoves
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound
 from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.values import ReadModel
 from shared.kit.client import ServiceClient
 
 
@@ -90,8 +92,48 @@ class HttpAppointmentClient:
         return AdminAppointment.model_validate(await self.service.call("PUT", f"/internal/appointments/{appointment_id}", body=body))
 
     async def cancel(self, appointment_id: UUID, by: Actor, operation_id: UUID) -> None:
-        body = _operation(by, operation_id)
-        await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body=body, is_repeatable=True)
+        await self.cancel_for(appointment_id, by, operation_id, None)
+
+    async def cancel_for(self, appointment_id: UUID, by: Actor, operation_id: UUID, reason: str | None) -> AdminAppointment:
+        """Cancel an appointment, once per `operation_id`, and return it."""
+        body = _operation(by, operation_id) | ({"reason": reason} if reason else {})
+        path = f"/internal/appointments/{appointment_id}/cancel"
+        return AdminAppointment.model_validate(await self.service.call("POST", path, body=body, is_repeatable=True))
+
+    async def look_up(self, ids: Sequence[UUID]) -> dict[UUID, AdminAppointment]:
+        """Return the appointments that exist, by id."""
+        body = AppointmentIds(ids=list(ids)).model_dump(mode="json")
+        answer = await self.service.call("POST", "/internal/appointments/lookup", body=body, is_repeatable=True)
+        return {appointment.id: appointment for appointment in FoundAppointments.model_validate(answer).items}
+
+
+class FoundAppointments(ReadModel):
+    """The answer to a lookup of appointments."""
+
+    items: list[AdminAppointment]
+
+
+@dataclass(frozen=True, slots=True)
+class HttpMovePlanning:
+    """Implements MovePlanning."""
+
+    service: ServiceClient
+
+    async def preview(self, by: Actor, moves: Sequence[PlannedMove]) -> list[MovePreview]:
+        body = PlannedMoves(by=by, moves=list(moves)).model_dump(mode="json")
+        answer = await self.service.call("POST", "/internal/moves/preview", body=body, is_repeatable=True)
+        return MovePreviews.model_validate(answer).items
+
+
+@dataclass(frozen=True, slots=True)
+class HttpClinicMessages:
+    """Implements ClinicMessages."""
+
+    service: ServiceClient
+
+    async def send(self, message_id: UUID, patient_id: UUID, text: str) -> None:
+        body = SendClinicMessage(patient_id=patient_id, text=text)
+        await self.service.call("PUT", f"/internal/clinic-messages/{message_id}", body=body)
 
 
 def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:

@@ -8,13 +8,21 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from admin_svc import consumers, jobs
-from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
+from admin_svc.clients import (
+    HttpAppointmentClient,
+    HttpClinicMessages,
+    HttpDoctorProfileClient,
+    HttpMovePlanning,
+    HttpPatientNameClient,
+    HttpUserAccountClient,
+)
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
 from admin_svc.usecases.audit import AuditRetention, AuditTrail
+from admin_svc.usecases.bulk import BulkChanges
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
@@ -41,11 +49,14 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         disabling = UserDisabling(accounts, appointments, runtime.clock)
         users = Users(accounts, doctors, patients)
         trail = AuditTrail(store, runtime.clock)
-        runtime.provide(creation, disabling, users, trail, AdminAppointments(appointments))
+        planning = HttpMovePlanning(runtime.client(Service.SCHEDULING))
+        messages = HttpClinicMessages(runtime.client(Service.NOTIFICATION))
+        bulk = BulkChanges(store, appointments, planning, messages, runtime.clock)
+        runtime.provide(creation, disabling, users, trail, AdminAppointments(appointments), bulk)
 
         reports = HttpErasureReports(runtime.client(Service.PATIENT))
         await consumers.subscribe(runtime, trail, UserErasure(store, runtime.stored_answers, reports))
         retention = AuditRetention(SqlOldAuditLines(database), settings.keep_audit_years, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, creation, retention, runtime.lease_holder(database, INFRASTRUCTURE))
+        jobs.schedule_jobs(runtime.jobs, creation, retention, bulk, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield

@@ -17,8 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticCustomError, core_schema
 
 from appointment_svc.domain.transitions import AppointmentStatus
-from shared.contracts.appointments import StatusAfterEdit
-from shared.contracts.http import Actor, Money, VisitMode
+from shared.contracts.appointments import OverrideCode, StatusAfterEdit
+from shared.contracts.http import Actor, Money, StaffOverride, VisitMode
 from shared.contracts.pages import Page
 from shared.contracts.texts import ONE_LINE_PATTERN, MultiLineText, RequiredText, TextKey
 from shared.contracts.values import Instant, ReadModel, RequestModel
@@ -63,6 +63,9 @@ class BookAppointment(RequestModel):
     hold_id: UUID | None = Field(default=None, description="The hold that this booking uses.")
     reason: Note | None = None
     intake: Intake | None = Field(default=None, description="Answers to the clinic's questions: up to 20 texts.")
+    override: StaffOverride | None = Field(
+        default=None, description="For staff: the rule of the calendar to lift, and why. All other rules still apply."
+    )
 
     @field_validator("hold_id")
     @classmethod
@@ -122,11 +125,15 @@ class EditAppointment(RequestModel):
     status: StatusAfterEdit | None = None
     expected_version: int | None = Field(default=None, ge=1)
     operation_id: UUID | None = Field(default=None, description="The same for every try of one change, so that it is made once.")
+    override: StaffOverride | None = None
 
     @model_validator(mode="after")
     def _require_change(self) -> EditAppointment:
         if self.starts_at is None and self.doctor_id is None and self.status is None:
             raise PydanticCustomError("nothing_changes", "Name what changes: starts_at, doctor_id or status.")
+        takes_time = self.starts_at is not None or self.doctor_id is not None or self.status == "booked"
+        if self.override is not None and not takes_time:
+            raise PydanticCustomError("nothing_to_override", "An override needs starts_at, doctor_id, or the status booked.")
         return self
 
     @property
@@ -171,6 +178,14 @@ class AppointmentPatientOut(ReadModel):
     full_name: str
 
 
+class AppointmentOverrideOut(ReadModel):
+    """The rule of the calendar that staff lifted for the time of an appointment, who did it and when."""
+
+    code: OverrideCode
+    by: Actor
+    at: Instant
+
+
 class AppointmentOut(ReadModel):
     """`local_start` is the start in `time_zone`, the zone of the doctor. Service, doctor, patient and price are as they were when booked.
 
@@ -194,10 +209,19 @@ class AppointmentOut(ReadModel):
     confirmed_at: Instant | None = Field(
         examples=[None], description="When the patient confirmed, by the link in a mail, that they will come; null again after a move."
     )
+    overridden: AppointmentOverrideOut | None = Field(
+        default=None, examples=[None], description="For staff: the rule that was lifted for this time. Null for everybody else."
+    )
     version: int = Field(examples=[2])
     booked_by: Actor | None = Field(description="Who booked: the patient, a guardian, or the clinic.")
     created_at: Instant
     updated_at: Instant
+
+
+class LookedUpAppointments(ReadModel):
+    """The appointments that exist among those that were asked for, in any order."""
+
+    items: list[AppointmentOut]
 
 
 class AppointmentPage(Page[AppointmentOut]):
@@ -209,6 +233,13 @@ class AppointmentPage(Page[AppointmentOut]):
     complete: bool = Field(examples=[True])
 
 
+class HistoryOverrideOut(ReadModel):
+    """The rule of the calendar that staff lifted by a change, and why. `reason` is null once texts were erased."""
+
+    code: OverrideCode
+    reason: str | None
+
+
 class HistoryEntryOut(ReadModel):
     """Who did what and when, and status, start and doctor before and after."""
 
@@ -218,6 +249,9 @@ class HistoryEntryOut(ReadModel):
     before: dict[str, str]
     after: dict[str, str]
     note: str | None
+    override: HistoryOverrideOut | None = Field(
+        default=None, examples=[None], description="For staff: the rule that this change lifted. Null for everybody else."
+    )
 
 
 class HistoryOut(ReadModel):

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import Field
-from pydantic_settings import SettingsConfigDict
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode, SettingsConfigDict
 
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings
+
+
+def _split_list(value: Any) -> Any:
+    """Return the items of a comma-separated list; other values as they are."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 class AppointmentSettings(CommonSettings):
@@ -53,5 +59,10 @@ class AppointmentSettings(CommonSettings):
         le=100,
         description="For how many years after its end an appointment is kept. Then it is deleted. The default is the longest time for "
         "which damages can be claimed in many countries; the law of the clinic's country decides.",
+    )
+    reception_may_override: Annotated[tuple[OverrideCode, ...], NoDecode, BeforeValidator(_split_list)] = Field(
+        (),
+        description="The rules of the calendar that the reception may lift for an appointment, as a comma-separated list of "
+        f"{', '.join(f'`{code}`' for code in OverrideCode)}. Empty: none. Admins may lift each of them.",
     )
     max_active_appointments: int = Field(20, ge=1, le=1000, description="How many active appointments one patient may have ahead.")

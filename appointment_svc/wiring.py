@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from appointment_svc import consumers, jobs
 from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientContactLookup, HttpPatientLookup
+from appointment_svc.domain.overrides import OverridePolicy
 from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.repository import open_storage
 from appointment_svc.repository.relay import BATCH, DocumentRelay
@@ -55,10 +56,11 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         patient_client = runtime.client(Service.PATIENT)
         doctors, patients = HttpDoctorLookup(runtime.client(Service.DOCTOR)), HttpPatientLookup(patient_client)
         synchronizer = CalendarSynchronizer(store, calendar, doctors, runtime.clock)
-        actions = AppointmentActions(store, synchronizer, doctors, patients, runtime.clock)
+        policy = OverridePolicy(frozenset(settings.reception_may_override))
+        actions = AppointmentActions(store, synchronizer, doctors, patients, runtime.clock, policy)
         contacts, tokens = HttpPatientContactLookup(patient_client), LinkTokens(settings.link_secret)
         runtime.provide(
-            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens),
+            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens, policy),
             actions,
             AppointmentQueries(store, patients),
             BookingHistorySource(store),

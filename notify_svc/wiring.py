@@ -122,6 +122,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         dispatcher, wake_dispatcher = await open_webhooks(context, wake_sender)
         add_due_work(context, JobWakes(wake_sender, wake_dispatcher, wake_planner, wake_queue))
         queue = MessageQueue(store, runtime.clock, wake_sender, wake_dispatcher)
+        runtime.provide(queue)
         add_comparison(context, services.appointments, queue)
 
         provide_preferences(context, unsubscribe_links)

@@ -72,11 +72,12 @@ class CalendarTransaction(CalendarReader, Protocol):
     async def lock(self, *keys: UUID) -> None:
         """Acquire these locks, and hold them until the transaction ends. Rows that they protect can then be counted reliably."""
 
-    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
         """Write a claim in place of the previous one, with its grains or its seat in a session of that capacity.
 
-        Raise LostRace if the previous claim has changed, or if a grain or the last seat is taken. Only the time of a patient into whom the
-        patient of the claim was merged may be taken.
+        The time or the seat of `from_hold`, which is exactly that of the claim, passes to the claim, and the hold ends. Raise LostRace if
+        the previous claim or the hold has changed, or if a grain or the last seat is taken. Only the time of the claim's
+        `overlapping_resource_ids` may be taken, and that of a patient into whom the patient of the claim was merged.
         """
 
     async def find_current_patient(self, patient_id: UUID) -> UUID:
@@ -94,8 +95,11 @@ class CalendarTransaction(CalendarReader, Protocol):
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
 
-    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
-        """Write a new hold with its grains or its seat; raise LostRace if one of them is taken."""
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
+        """Write a new hold with its grains or its seat, or with those of another hold of the same time, which ends.
+
+        Raise LostRace if one of them is taken, or if the other hold has changed.
+        """
 
     async def extend_hold(self, hold: Hold) -> None:
         """Write the new end of a hold; raise LostRace if it has changed since it was read."""

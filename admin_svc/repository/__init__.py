@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.bulk import BulkWrites
 from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
@@ -15,13 +16,13 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites):
-    """Implements UserTransaction and AuditTransaction."""
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, BulkWrites):
+    """Implements UserTransaction, AuditTransaction and BulkTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlAdminStore(AuditReads, FormerIdReads):
-    """Implements UserStore and AuditStore."""
+    """Implements UserStore, AuditStore and BulkStore."""
 
     database: Database
     now: Clock

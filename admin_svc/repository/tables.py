@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, MetaData, Table
+from sqlalchemy import Column, Index, Integer, MetaData, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -50,3 +50,30 @@ FORMER_IDS = Table(
     Index("former_ids_by_patient", "into_id", "patient_id"),
 )
 """The patients who were merged into another one, each as the merge was announced: that one may have been merged since, too."""
+
+# A change of many appointments at once. `finished_at` is null until all have an outcome; then reason and text are deleted.
+BULK_CHANGES = Table(
+    "bulk_changes",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("action", binary_string(16), nullable=False),
+    Column("reason", MediumText),
+    Column("text", MediumText),
+    Column("by_id", Id, nullable=False),
+    Column("by_role", binary_string(16), nullable=False),
+    Column("requested_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("bulk_changes_due", "finished_at", "retry_at"),
+)
+
+# Target and outcome of each appointment, as JSON.
+BULK_ITEMS = Table(
+    "bulk_items",
+    METADATA,
+    Column("change_id", Id, primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("appointment_id", Id, nullable=False),
+    Column("target", MediumText, nullable=False),
+    Column("outcome", MediumText, nullable=False),
+)

@@ -1,5 +1,5 @@
-"""The routes of admin-service; all are for admins only."""
+"""The routes of admin-service, for admins; those of appointments also for the reception."""
 
-from admin_svc.routes import appointments, audit, users
+from admin_svc.routes import appointments, audit, bulk, users
 
-routers = (users.router, appointments.router, audit.router)
+routers = (users.router, bulk.router, appointments.router, audit.router)

@@ -14,10 +14,10 @@ from admin_svc.usecases.appointments import AdminAppointments
 from shared.contracts.appointments import AppointmentSort, AppointmentStatus
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale, Unavailable
-from shared.contracts.relayed_refusals import NotBookable, PatientBusy, SlotHeld, SlotTaken
+from shared.contracts.relayed_refusals import NotBookable, OverrideNotAllowed, PatientBusy, SlotHeld, SlotTaken
 from shared.contracts.values import Instant, format_instant
 from shared.kit import routes
-from shared.kit.access import Admin
+from shared.kit.access import Staff
 from shared.kit.change_ids import ChangeId
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
@@ -49,7 +49,7 @@ AppointmentFilter = Annotated[dict[str, Any], Depends(read_filter)]
 
 @router.get("", operation_id="list_all_appointments", response_model=Page[AdminAppointment], summary="List all appointments")
 async def list_all_appointments(
-    _caller: Admin,
+    _caller: Staff,
     appointments: UseAppointments,
     query: AppointmentFilter,
     request: Request,
@@ -68,7 +68,7 @@ async def list_all_appointments(
     responses=refusals(NotFound),
     summary="Get any appointment",
 )
-async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments: UseAppointments, response: Response) -> AdminAppointment:
+async def get_any_appointment(appointment_id: UUID, _caller: Staff, appointments: UseAppointments, response: Response) -> AdminAppointment:
     """The appointment of any patient, with what only staff may see."""
     return with_etag(response, await appointments.get(appointment_id))
 
@@ -77,17 +77,20 @@ async def get_any_appointment(appointment_id: UUID, _caller: Admin, appointments
     "/{appointment_id}",
     operation_id="change_any_appointment",
     response_model=AdminAppointment,
-    responses=refusals(NotFound, Stale, SlotTaken, SlotHeld, PatientBusy, NotBookable, Unavailable),
+    responses=refusals(NotFound, Stale, SlotTaken, SlotHeld, PatientBusy, NotBookable, OverrideNotAllowed, Unavailable),
     summary="Change any appointment",
 )
 async def change_any_appointment(
     appointment_id: UUID,
     body: UpdateAppointment,
-    caller: Admin,
+    caller: Staff,
     expected_version: RequireIfMatch,
     change: ChangeId,
     appointments: UseAppointments,
     response: Response,
 ) -> AdminAppointment:
-    """Changes time, doctor or status. All rules of appointments and of the calendar apply, except for the cut-offs."""
+    """Changes time, doctor or status. All rules of appointments and of the calendar apply, except for the cut-offs.
+
+    `override` lifts one rule of the calendar, for a reason: admins may lift every rule, the reception those that the clinic leaves to them.
+    """
     return with_etag(response, await appointments.update(appointment_id, body.changes, expected_version, caller, change.id))

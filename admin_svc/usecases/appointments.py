@@ -15,7 +15,7 @@ from shared.contracts.pages import Page
 
 @dataclass(frozen=True, slots=True)
 class AdminAppointments:
-    """Passes requests on to appointment-service, which applies its rules and records which admin asked."""
+    """Passes requests on to appointment-service, which applies its rules and records who asked."""
 
     client: AppointmentClient
 

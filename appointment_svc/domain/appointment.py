@@ -10,6 +10,7 @@ from uuid import UUID
 
 from appointment_svc.domain.booking import BookingParties, BookingRequest
 from appointment_svc.domain.calendar_sync import CalendarSync, Intent, IntentKind
+from appointment_svc.domain.overrides import AppointmentOverride
 from appointment_svc.domain.recording import Change, HistoryEntry, RecordedChange, record_change
 from appointment_svc.domain.refusals import IllegalMove, TooEarly, TooLate
 from appointment_svc.domain.snapshots import DoctorSnapshot, PatientSnapshot
@@ -25,7 +26,8 @@ from appointment_svc.domain.transitions import (
     allowed_statuses,
 )
 from shared.contracts.events import PATIENT_CHANGED
-from shared.contracts.http import Actor, Money, ServiceTypeRules
+from shared.contracts.http import Actor, Money, ServiceTypeRules, StaffOverride
+from shared.contracts.identity import Caller
 from shared.contracts.values import last_midnight_before, local_start
 
 
@@ -37,7 +39,8 @@ class Appointment:
     `event_count` is the number of events about it, also of those that wait to be published; events from before they were counted are not
     included.
     `doctor` is None only while any doctor was requested and none is chosen. `former_patient_ids` are those of patients who were merged into
-    the present one, to whom links were sent. `unsaved_change` is for the next save and is not read back.
+    the present one, to whom links were sent. `overridden` says which rule of the calendar staff have lifted for the present time.
+    `unsaved_change` is for the next save and is not read back.
     """
 
     id: UUID
@@ -54,6 +57,7 @@ class Appointment:
     cancel_reason: str | None = None
     confirmed_at: datetime | None = None
     former_patient_ids: tuple[UUID, ...] = ()
+    overridden: AppointmentOverride | None = None
     sync: CalendarSync = field(default_factory=CalendarSync)
     history: tuple[HistoryEntry, ...] = ()
     sequence: int = 0
@@ -75,6 +79,7 @@ class Appointment:
             doctor=doctor,
             id=change.operation_id,
             hold_id=request.hold_id,
+            override=AppointmentOverride.of(request.override, change.actor, change.at),
         )
         return cls(
             id=appointment_id,
@@ -137,6 +142,14 @@ class Appointment:
     def has_begun(self) -> bool:
         """True once checked in, in progress, completed or missed; such a visit cannot be moved."""
         return self.has_reservation and self.status not in RESCHEDULABLE
+
+    def as_seen_by(self, caller: Caller) -> Self:
+        """Return the appointment without what only staff see, unless the caller is staff."""
+        return self if caller.is_staff else self.without_staff_details()
+
+    def without_staff_details(self) -> Self:
+        """Return the appointment without the rules that staff have lifted for it."""
+        return replace(self, overridden=None, history=tuple(replace(entry, override=None) for entry in self.history))
 
     def already_applied(self, operation_id: UUID) -> bool:
         """Return True if this operation was applied before; raise its refusal again if it was refused."""
@@ -204,12 +217,21 @@ class Appointment:
         """Return the appointment in a status without a reservation, whatever the cut-off, with a release intent."""
         return replace(self.with_release(change), cancel_reason=change.note)._transition(status, change)
 
-    def transition_to(self, status: AppointmentStatus, change: Change, restored_doctor: DoctorSnapshot | None = None) -> Self:
-        """Return the appointment after the transition that leads to `status`; unchanged if it has that status."""
+    def transition_to(
+        self,
+        status: AppointmentStatus,
+        change: Change,
+        restored_doctor: DoctorSnapshot | None = None,
+        override: StaffOverride | None = None,
+    ) -> Self:
+        """Return the appointment after the transition that leads to `status`; unchanged if it has that status.
+
+        `override` is for an appointment that is restored.
+        """
         if status is self.status:
             return self
         if status is AppointmentStatus.BOOKED and self.status in RESTORABLE:
-            return self.restore(change, restored_doctor)
+            return self.restore(change, restored_doctor, override)
         transitions: dict[AppointmentStatus, Callable[[Change], Self]] = {
             AppointmentStatus.CANCELLED: self.cancel,
             AppointmentStatus.CHECKED_IN: self.check_in,
@@ -266,11 +288,15 @@ class Appointment:
         return self._without_texts(self, change, [])
 
     def _without_texts(self, cleared: Self, change: Change, changed: list[str]) -> Self:
-        history = tuple(replace(entry, note=None) for entry in self.history)
+        history = tuple(
+            replace(entry, note=None, override=entry.override.without_reason() if entry.override else None) for entry in self.history
+        )
         changed += [name for name in ("reason", "intake") if getattr(self, name) is not None]
-        intent = replace(self.sync.intent, note=None) if self.sync.intent else None
-        sync = replace(self.sync, intent=intent)
-        cleared = replace(cleared, reason=None, intake=None, cancel_reason=None, sync=sync, history=history)
+        intent = self.sync.intent
+        if intent is not None:
+            intent = replace(intent, note=None, override=intent.override.without_reason() if intent.override else None)
+        sync, overridden = replace(self.sync, intent=intent), self.overridden.without_reason() if self.overridden else None
+        cleared = replace(cleared, reason=None, intake=None, cancel_reason=None, overridden=overridden, sync=sync, history=history)
         if cleared == self:
             return self
         return record_change(self, cleared, change, action="erased", topic=AMENDED_TOPIC, changed=changed)
@@ -288,7 +314,14 @@ class Appointment:
 
     # Requests to the calendar
 
-    def reschedule(self, change: Change, *, starts_at: datetime | None = None, doctor: DoctorSnapshot | None = None) -> Self:
+    def reschedule(
+        self,
+        change: Change,
+        *,
+        starts_at: datetime | None = None,
+        doctor: DoctorSnapshot | None = None,
+        override: StaffOverride | None = None,
+    ) -> Self:
         """Return the appointment with an intent to move; unchanged if time and doctor stay the same. None keeps the current value."""
         if self.status not in RESCHEDULABLE:
             raise IllegalMove(allowed=allowed_statuses(self.status))
@@ -296,11 +329,13 @@ class Appointment:
         if moved.slot == self.slot:
             return self
         self._require_cutoff(self.service.reschedule_cutoff_minutes, change)
-        intent = moved._new_intent(IntentKind.MOVE, change, revision=self.sync.revision + 1)
+        intent = moved._new_intent(IntentKind.MOVE, change, revision=self.sync.revision + 1, override=override)
         return replace(self, sync=replace(self.sync, intent=intent))
 
-    def restore(self, change: Change, doctor: DoctorSnapshot | None = None) -> Self:
+    def restore(self, change: Change, doctor: DoctorSnapshot | None = None, override: StaffOverride | None = None) -> Self:
         """Return the appointment with an intent to book its time again, with the doctor as they are now.
+
+        A rule that was lifted for it before is lifted again.
 
         A missed appointment still has its reservation, and nothing in the calendar changes. A checked-in visit counts as begun in the
         calendar, so that a new request must take this back.
@@ -309,7 +344,8 @@ class Appointment:
             raise IllegalMove(allowed=allowed_statuses(self.status))
         revision = self.sync.revision if self.status is AppointmentStatus.MISSED else self.sync.revision + 1
         current = replace(self, doctor=doctor or self.doctor)
-        return replace(self, sync=replace(self.sync, intent=current._new_intent(IntentKind.RESTORE, change, revision=revision)))
+        intent = current._new_intent(IntentKind.RESTORE, change, revision=revision, override=override)
+        return replace(self, sync=replace(self.sync, intent=intent))
 
     def with_reclaim(self, change: Change, newer_than: int = 0) -> Self:
         """Return the appointment with an intent to reserve its own time again, newer than `newer_than` and all earlier requests."""
@@ -321,8 +357,11 @@ class Appointment:
         intent = self._new_intent(IntentKind.RELEASE, change, revision=self.sync.revision)
         return replace(self, sync=replace(self.sync, intent=intent))
 
-    def _new_intent(self, kind: IntentKind, change: Change, *, revision: int) -> Intent:
-        return Intent(kind, change.actor, change.at, revision, self.starts_at, self.doctor, change.operation_id, change.note)
+    def _new_intent(self, kind: IntentKind, change: Change, *, revision: int, override: StaffOverride | None = None) -> Intent:
+        lifted = AppointmentOverride.of(override, change.actor, change.at)
+        return Intent(
+            kind, change.actor, change.at, revision, self.starts_at, self.doctor, change.operation_id, change.note, override=lifted
+        )
 
     def _transition(self, status: AppointmentStatus, change: Change) -> Self:
         self._require_transition(status)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
+from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules, StaffOverride
 
 
 class BookingRequest(Protocol):
@@ -35,6 +35,10 @@ class BookingRequest(Protocol):
 
     @property
     def intake(self) -> dict[str, str] | None: ...
+
+    @property
+    def override(self) -> StaffOverride | None:
+        """The rule of the calendar that staff lift for this booking."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any, Self
 from uuid import UUID
 
+from appointment_svc.domain.overrides import AppointmentOverride
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from shared.contracts.http import Actor, Reservation
@@ -30,6 +31,7 @@ class Intent:
     """A request to the calendar that is stored before it is sent, so that the retry job can send it again.
 
     `since` is when it was stored. `id` is the operation id of the request that caused it. `doctor` is None when any doctor may be chosen.
+    `override` is the rule of the calendar that staff lift.
     """
 
     kind: IntentKind
@@ -41,6 +43,7 @@ class Intent:
     id: UUID
     note: str | None = None
     hold_id: UUID | None = None
+    override: AppointmentOverride | None = None
 
     def is_fulfilled_by(self, reservation: Reservation) -> bool:
         """Return True if the reservation has the requested time and doctor and no later revision.

@@ -8,14 +8,18 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
+from appointment_svc.domain.overrides import AppointmentOverride
 from appointment_svc.domain.transitions import RESCHEDULABLE, AppointmentStatus
-from shared.contracts.events import AppointmentEvent
+from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import AppointmentEvent, AuditRecorded
 from shared.contracts.http import Actor
+from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
 
 if TYPE_CHECKING:
     from appointment_svc.domain.appointment import Appointment
 
+OVERRIDDEN_ACTION = "appointment.overridden"
 IN_CALENDAR_FILE = frozenset({"place", "doctor_name"})
 A = TypeVar("A", bound="Appointment")
 
@@ -36,7 +40,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One change: who did what and when, and status, start and doctor before and after. `id` is the operation id."""
+    """One change: who did what and when, and status, start and doctor before and after. `id` is the operation id.
+
+    `override` is the rule of the calendar that staff lifted by this change; only staff see it.
+    """
 
     id: UUID
     at: datetime
@@ -45,14 +52,22 @@ class HistoryEntry:
     before: dict[str, str]
     after: dict[str, str]
     note: str | None = None
+    override: AppointmentOverride | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """A history entry and an event that the next save writes together with the appointment."""
+    """A history entry and the events that the next save writes together with the appointment: one for other services, and one for the
+    audit trail."""
 
     entry: HistoryEntry
     event: AppointmentEvent | None
+    audit_event: AuditRecorded | None = None
+
+    @property
+    def events(self) -> list[AppointmentEvent | AuditRecorded]:
+        """The events that there are, in the order of publishing."""
+        return [event for event in (self.event, self.audit_event) if event is not None]
 
 
 def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
@@ -63,13 +78,15 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     """
     if before.slot != after.slot or (before.status is not after.status and after.status in RESCHEDULABLE):
         after = replace(after, confirmed_at=None)
-    entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note)
+    override = after.overridden if after.overridden != before.overridden else None
+    entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note, override)
+    audit_event = _override_event(after, override, change) if override else None
     recorded = replace(
         after,
         version=before.version + 1,
         updated_at=change.at,
         history=(*after.history, entry),
-        unsaved_change=RecordedChange(entry, None),
+        unsaved_change=RecordedChange(entry, None, audit_event),
     )
     if topic is None or after.doctor is None:
         return recorded
@@ -78,7 +95,23 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     new_sequence = before.status is not AppointmentStatus.PENDING and is_rescheduled
     recorded = replace(recorded, sequence=after.sequence + int(new_sequence), event_count=before.event_count + 1)
     event = _event(recorded, topic, change, previous=before if moved else None, changed=changed)
-    return replace(recorded, unsaved_change=RecordedChange(entry, event))
+    return replace(recorded, unsaved_change=RecordedChange(entry, event, audit_event))
+
+
+def _override_event(appointment: Appointment, override: AppointmentOverride, change: Change) -> AuditRecorded:
+    """Return what the audit trail is told: the code, and the appointment that has the reason."""
+    return AuditRecorded(
+        id=derive_id(change.event_id, "audit"),
+        occurred_at=change.at,
+        subject_id=appointment.patient_id,
+        actor_id=override.by.id,
+        actor_role=override.by.role,
+        action=OVERRIDDEN_ACTION,
+        relation=override.code.value,
+        outcome="done",
+        row_id=appointment.id,
+        source=Service.APPOINTMENT,
+    )
 
 
 def _event(

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendar_sync import Intent, IntentKind
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.http import Reservation, ReserveTime
 from shared.contracts.refusals import Refusal
 from shared.contracts.relayed_refusals import ReservationReleased
@@ -186,7 +187,15 @@ def reservation_request(appointment: Appointment, intent: Intent) -> ReserveTime
         doctor_version=intent.doctor.version if intent.doctor else 0,
         appointment_version=appointment.version,
         duration_minutes=appointment.service.duration_minutes,
+        override=_lifted_rule(appointment, intent),
     )
+
+
+def _lifted_rule(appointment: Appointment, intent: Intent) -> OverrideCode | None:
+    """Return the rule to lift: that of the intent, or that of the appointment where its own time is requested again."""
+    kept = appointment.overridden if intent.kind in (IntentKind.RECLAIM, IntentKind.RESTORE) else None
+    override = intent.override or kept
+    return override.code if override else None
 
 
 def next_action(appointment: Appointment, answer: CalendarAnswer) -> SyncAction:

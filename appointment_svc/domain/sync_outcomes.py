@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.calendar_sync import Intent, StoredRefusal
+from appointment_svc.domain.overrides import AppointmentOverride
 from appointment_svc.domain.recording import Change, record_change
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.sync_decisions import AnswerKind, CalendarAnswer, SyncAction
@@ -45,7 +46,14 @@ def _confirm(step: SyncStep) -> Appointment:
     """The intent is fulfilled: the appointment has the time and doctor of the reservation."""
     intent, reservation = _intent(step), _reservation(step)
     sync = replace(step.appointment.sync, intent=None, revision=intent.revision)
-    return replace(step.appointment, starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor, sync=sync)
+    return replace(
+        step.appointment,
+        starts_at=reservation.starts_at,
+        ends_at=reservation.ends_at,
+        doctor=step.doctor,
+        overridden=_override(step),
+        sync=sync,
+    )
 
 
 def _confirm_booking(step: SyncStep) -> Appointment:
@@ -100,7 +108,7 @@ def _drop_intent(step: SyncStep) -> Appointment:
 def _follow(step: SyncStep) -> Appointment:
     """The clinic has moved the reservation: the appointment gets its time and doctor, whatever the cut-off."""
     reservation = _reservation(step)
-    moved = replace(_note_revision(step), starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor)
+    moved = replace(_note_revision(step), starts_at=reservation.starts_at, ends_at=reservation.ends_at, doctor=step.doctor, overridden=None)
     change = replace(step.change, note=DOCTOR_AWAY)
     return record_change(step.appointment, moved, change, action="rescheduled", topic=RESCHEDULED_TOPIC, changed=_changes_of_doctor(step))
 
@@ -138,6 +146,15 @@ def _changes_of_doctor(step: SyncStep) -> list[str]:
     """Return which of the doctor's name and place the appointment has not shown before."""
     before = step.appointment.doctor
     return step.doctor.changes_since(before) if step.doctor and before else []
+
+
+def _override(step: SyncStep) -> AppointmentOverride | None:
+    """Return which rule was lifted for the reservation: None if the calendar needed to lift none."""
+    intent, code = _intent(step), _reservation(step).override
+    if code is None:
+        return None
+    known = [override for override in (intent.override, step.appointment.overridden) if override and override.code is code]
+    return known[0] if known else AppointmentOverride(code, intent.actor, step.change.at, reason=None)
 
 
 def _intent(step: SyncStep) -> Intent:

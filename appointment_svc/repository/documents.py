@@ -6,7 +6,7 @@ Stored names stay as the first release wrote them; the tables `STORED_...` map t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
@@ -15,8 +15,8 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from appointment_svc.domain.appointment import Appointment
-from shared.contracts.events import AppointmentEvent
-from shared.kit.logs import traceparent
+from shared.contracts.events import AppointmentEvent, AuditRecorded
+from shared.kit.logs import request_id, traceparent
 
 ADAPTER = TypeAdapter(Appointment)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -84,11 +84,13 @@ class Documents(Protocol):
     async def insert(self, document: Document) -> bool:
         """Insert a document, with its `link_hashes`; return False if its id exists."""
 
-    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
-        """Set fields, and append a history entry and a pending event, if the document has this row version; return False otherwise."""
+    async def update(
+        self, document_id: str, row_version: int, changes: Document, entry: Document | None, events: Sequence[str] = ()
+    ) -> bool:
+        """Set fields, and append a history entry and pending events, if the document has this row version; return False otherwise."""
 
-    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
-        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version.
+    async def rewrite(self, document_id: str, row_version: int, document: Document, events: Sequence[str] = ()) -> bool:
+        """Set fields, the history too, append pending events, and delete the hashes of links, if the document has this row version.
 
         Return False otherwise.
         """
@@ -201,8 +203,10 @@ def from_document(document: Document) -> Appointment:
     return ADAPTER.validate_python(_renamed(document, _inverse(STORED_NAMES)) | {"sync": sync, "intake": answers})
 
 
-def event_text(event: AppointmentEvent) -> str:
-    """Return an event in the form in which it is stored in its document."""
+def event_text(event: AppointmentEvent | AuditRecorded) -> str:
+    """Return an event in the form in which it is stored in its document. One for the audit trail names the request."""
+    if isinstance(event, AuditRecorded):
+        event = event.model_copy(update={"request_id": request_id.get()})
     return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 
 

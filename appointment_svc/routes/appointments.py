@@ -32,6 +32,7 @@ from shared.contracts.relayed_refusals import (
     NoSuchPatient,
     NoSuchService,
     NotBookable,
+    OverrideNotAllowed,
     PatientBusy,
     PatientWasMerged,
     SlotHeld,
@@ -49,6 +50,7 @@ router = routes.service_router(prefix="/appointments", tags=["Appointments"])
 BOOKING_REFUSALS = (
     PatientRequired, NotBookable, NoSuchPatient, PatientWasMerged, NoSuchDoctor, NoSuchService, ServiceInactive, DoctorInactive,
     DoctorNotAccepting, PatientInactive, TooManyActive, SlotTaken, SlotHeld, HoldMismatch, HoldExpired, PatientBusy, Unavailable,
+    OverrideNotAllowed,
 )  # fmt: skip
 PENDING_RESPONSE: dict[int | str, dict[str, Any]] = {
     202: {
@@ -75,6 +77,9 @@ async def book_appointment(
     body: BookAppointment, caller: BookingCaller, operation: OperationId, booking: UseBooking, response: Response
 ) -> Appointment:
     """Patients book for themselves or for a dependant, whose other visits and limits count then; staff name the patient.
+
+    Staff may lift one rule of the calendar with `override` and a reason: admins every rule, the reception those that the clinic leaves to
+    them. Everything else still refuses; a full group and another visit of the patient always do.
 
     201 when the time is granted. 202 with status `pending` when the calendar did not answer in time; it is completed within a minute.
     """

@@ -47,4 +47,4 @@ async def export_appointments(patient_id: UUID, _caller: PatientService, paging:
     """All appointments of a patient, refused ones too, with texts and all changes, by their start."""
     wanted = AppointmentFilter(statuses=tuple(AppointmentStatus), patient_ids=(patient_id,))
     appointments = await queries.list_matching(None, wanted, paging.limit, paging.after)
-    return paging.page(appointments.rows, wanted.sort_key)
+    return paging.page([row.without_staff_details() for row in appointments.rows], wanted.sort_key)

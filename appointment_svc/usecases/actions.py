@@ -10,6 +10,7 @@ from uuid import UUID
 
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.overrides import ADMINS_ONLY, OverridePolicy
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
@@ -19,7 +20,7 @@ from appointment_svc.usecases.guardians import require_not_merged, require_visib
 from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.derived_ids import derive_id
-from shared.contracts.http import Actor
+from shared.contracts.http import Actor, StaffOverride
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import NotFound, require_version
 from shared.kit.clock import Clock
@@ -64,16 +65,27 @@ class AppointmentActions:
     doctors: DoctorLookup
     patients: PatientLookup
     now: Clock
+    override_policy: OverridePolicy = ADMINS_ONLY
 
     async def reschedule(
-        self, context: ActionContext, *, starts_at: datetime | None = None, doctor_id: UUID | None = None, note: str | None = None
+        self,
+        context: ActionContext,
+        *,
+        starts_at: datetime | None = None,
+        doctor_id: UUID | None = None,
+        note: str | None = None,
+        override: StaffOverride | None = None,
     ) -> Appointment:
         """Move the appointment to another time or doctor; None keeps the current one.
 
         The appointment keeps its id. The calendar frees the old time in the transaction that reserves the new one.
         """
         doctor = await self._choose_doctor(context, doctor_id) if doctor_id else None
-        return await self.apply(context, lambda current, change: current.reschedule(change, starts_at=starts_at, doctor=doctor), note)
+
+        def move(current: Appointment, change: Change) -> Appointment:
+            return current.reschedule(change, starts_at=starts_at, doctor=doctor, override=override)
+
+        return await self.apply(context, move, note)
 
     async def cancel(self, context: ActionContext, reason: str | None) -> Appointment:
         """Cancel the appointment. Cancelling it again changes nothing."""
@@ -123,21 +135,26 @@ class AppointmentActions:
         doctor_id: UUID | None,
         status: AppointmentStatus | None,
         reason: str,
+        override: StaffOverride | None = None,
     ) -> Appointment:
-        """Change an appointment for an admin: move it, then set its status. An illegal status aborts both."""
+        """Change an appointment for staff: move it, then set its status. An illegal status aborts both.
+
+        `override` is the rule of the calendar that they lift. Raise OverrideNotAllowed if they may not.
+        """
+        self.override_policy.require_may_override(context.caller, override)
         status_id = derive_id(context.operation_id, "status")
         context = replace(context, own_ids=frozenset({context.operation_id, status_id}))
         status_context = replace(context, operation_id=status_id)
         restored_doctor = await self._find_doctor_to_restore(status_context) if status is AppointmentStatus.BOOKED else None
 
         def set_status(current: Appointment, change: Change) -> Appointment:
-            return current.transition_to(status or current.status, change, restored_doctor)
+            return current.transition_to(status or current.status, change, restored_doctor, override)
 
         current = await self._get_visible(context)
         if (starts_at is None and doctor_id is None) or current.already_applied(status_id):
             return await self.apply(status_context, set_status, reason)
         set_status(replace(current, starts_at=starts_at or current.starts_at), self._change(status_context, reason))
-        moved = await self.reschedule(context, starts_at=starts_at, doctor_id=doctor_id, note=reason)
+        moved = await self.reschedule(context, starts_at=starts_at, doctor_id=doctor_id, note=reason, override=override)
         seen_version = moved.version if context.expected_version is not None else None
         return await self.apply(replace(status_context, expected_version=seen_version), set_status, reason)
 
@@ -158,7 +175,7 @@ class AppointmentActions:
                 raise RowChanged  # another change has replaced this one before it was complete
             return completed
 
-        return await retry_on_row_changed(apply_once)
+        return (await retry_on_row_changed(apply_once)).as_seen_by(context.caller)
 
     def _change(self, context: ActionContext, note: str | None) -> Change:
         return Change(Actor.from_caller(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)

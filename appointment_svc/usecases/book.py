@@ -9,6 +9,7 @@ from uuid import UUID
 from appointment_svc.domain import rules
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.booking import BookingParties, BookingRequest
+from appointment_svc.domain.overrides import ADMINS_ONLY, OverridePolicy
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import TooManyActive
 from appointment_svc.domain.visit_links import LinkTokens
@@ -35,14 +36,16 @@ class Booking:
     now: Clock
     max_active: int
     link_tokens: LinkTokens
+    override_policy: OverridePolicy = ADMINS_ONLY
 
     @retry_on_abort
     async def book(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
         """Return the appointment as booked or requested, or still pending if the calendar did not answer in time.
 
         A repeated request has the same id: it finds its own appointment, and raises the same refusal again. Raises PatientWasMerged for
-        staff who name a patient who was merged into another one.
+        staff who name a patient who was merged into another one, OverrideNotAllowed for a caller who may not lift the rule that they name.
         """
+        self.override_policy.require_may_override(caller, request.override)
         appointment = await self.store.find(appointment_id)
         if appointment is None:
             appointment = await self._insert_pending(request, caller, appointment_id)
@@ -53,7 +56,7 @@ class Booking:
         except Unavailable:
             appointment = await self.store.get(appointment_id)
         appointment.already_applied(appointment_id)
-        return appointment
+        return appointment.as_seen_by(caller)
 
     @retry_on_abort
     async def check_repeated(self, patient_id: UUID | None, caller: Caller, appointment_id: UUID) -> None:

@@ -49,7 +49,9 @@ class AppointmentQueries:
             wanted = wanted.restricted_to(caller, dependant_ids or ())
         if wanted.patient_ids and (caller is None or caller.is_staff):
             wanted = replace(wanted, patient_ids=await self._with_merge_targets(wanted.patient_ids))
-        return AppointmentRows(await self.store.list_matching(wanted, limit + 1, after), complete=dependant_ids is not None)
+        rows = await self.store.list_matching(wanted, limit + 1, after)
+        visible = rows if caller is None else [row.as_seen_by(caller) for row in rows]
+        return AppointmentRows(visible, complete=dependant_ids is not None)
 
     @retry_on_abort
     async def list_changes(self, since: datetime, limit: int, after: tuple[str, ...] | None) -> Sequence[StoredChange]:
@@ -60,7 +62,15 @@ class AppointmentQueries:
     async def get(self, caller: Caller | None, appointment_id: UUID) -> Appointment:
         """Return an appointment; raise NoSuchAppointment if there is none that the caller may see."""
         appointment = await self.store.get(appointment_id)
-        return await require_visible(self.patients, caller, appointment) if caller else appointment
+        if caller is None:
+            return appointment
+        return (await require_visible(self.patients, caller, appointment)).as_seen_by(caller)
+
+    @retry_on_abort
+    async def find_many(self, ids: Sequence[UUID]) -> list[Appointment]:
+        """Return those of the appointments that exist and can be read, each once, for a service that may read everything."""
+        found = await self.store.find_many(list(dict.fromkeys(ids)))
+        return [appointment for appointment in found.values() if isinstance(appointment, Appointment)]
 
     @retry_on_abort
     async def check_repeated(self, caller: Caller, appointment_id: UUID, operation_id: UUID) -> None:

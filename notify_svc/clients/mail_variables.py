@@ -55,6 +55,8 @@ def _own_variables(content: MailContent, dates: DateFormat) -> dict[str, Any]:
     if message.kind is MessageKind.RECORD_OPENED:
         opened_at, until = (dates.instant(datetime.fromisoformat(facts[name])) for name in ("occurred_at", "expires_at"))
         return {"patient_name": content.patient_name or "", "opened_at": opened_at, "readable_until": until}
+    if message.kind is MessageKind.CLINIC_MESSAGE:
+        return {"patient_name": content.patient_name or "", "message": facts["text"]}
     if message.kind is MessageKind.DIGEST:
         in_zone_of_digest = replace(dates, zone=ZoneInfo(facts["time_zone"]))
         times = ", ".join(in_zone_of_digest.time(datetime.fromisoformat(start)) for start in facts["starts"])

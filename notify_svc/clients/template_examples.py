@@ -16,6 +16,8 @@ START = datetime(2026, 3, 9, 13, tzinfo=UTC)
 PATIENT_ID, OTHER_ID = UUID(int=1), UUID(int=2)
 LONGEST_TEXT = 200
 """The longest name, title or place, in characters."""
+LONGEST_MESSAGE = 2000
+"""The longest text that staff can write, in characters."""
 MAX_DIGEST_VISITS = 100
 
 
@@ -85,4 +87,5 @@ def _facts(rules: TemplateRules, clinic: Clinic, visits: int) -> dict[str, Any]:
         "webhook_id": str(PATIENT_ID),
         "url": f"{clinic.public_url}/hooks",
         "failing_since": format_instant(START),
+        "text": "Please bring your insurance card." if visits < MAX_DIGEST_VISITS else "W" * LONGEST_MESSAGE,
     }

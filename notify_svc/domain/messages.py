@@ -155,6 +155,11 @@ class Message:
         return visible_changes(self.facts.get("changed", ()), self.mode)
 
     @property
+    def is_without_text(self) -> bool:
+        """Whether the text that staff wrote was erased with the data of the patient."""
+        return self.kind is MessageKind.CLINIC_MESSAGE and not self.facts.get("text")
+
+    @property
     def is_copied_to_guardians(self) -> bool:
         """Whether guardians of the recipient get the message, too: it is to the patient whom it is about, and no repetition of another one.
 

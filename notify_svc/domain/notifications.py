@@ -30,6 +30,7 @@ class MessageKind(StrEnum):
     ACCOUNT_LOCKED = "account_locked"
     WEBHOOK_PAUSED = "webhook_paused"
     RECORD_OPENED = "record_opened"
+    CLINIC_MESSAGE = "clinic_message"
 
 
 class Audience(StrEnum):
@@ -48,9 +49,9 @@ KINDS_WITHOUT_LINK = frozenset({MessageKind.PASSWORD_CHANGED, MessageKind.ACCOUN
 """The kinds of mails to the owner of an account without a link to choose a password."""
 KINDS_WITH_LINK = frozenset({MessageKind.INVITED, MessageKind.RESET})
 """The kinds of mails with a link to choose a password."""
-KINDS_ABOUT_RECORDS = frozenset({MessageKind.RECORD_OPENED})
-"""The kinds of mails to a patient, or to the guardians, about the medical history."""
-KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK | KINDS_ABOUT_RECORDS
+KINDS_ABOUT_PATIENTS = frozenset({MessageKind.RECORD_OPENED, MessageKind.CLINIC_MESSAGE})
+"""The kinds of mails to a patient, or to the guardians, that are not about one appointment."""
+KINDS_WITHOUT_APPOINTMENT = KINDS_WITH_LINK | KINDS_WITHOUT_LINK | KINDS_ABOUT_PATIENTS
 """The kinds whose subject is not an appointment."""
 KINDS_WITHOUT_CALENDAR = frozenset({MessageKind.REMINDER, MessageKind.DIGEST})
 """The kinds of mails about visits that change nothing in a calendar, so they have no calendar file."""

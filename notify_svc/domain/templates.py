@@ -38,7 +38,7 @@ OPTIONAL_VARIABLES = frozenset(
     }
 )
 """The variables that are empty, or false, in some mails. A text can ask for them with `{% if %}`."""
-NOT_IN_SUBJECTS = frozenset({"greeting", "details", "times", "link", "code", "visit_link", "unsubscribe_link"})
+NOT_IN_SUBJECTS = frozenset({"greeting", "details", "times", "message", "link", "code", "visit_link", "unsubscribe_link"})
 """The variables that a subject cannot have, because they have several lines or are for the recipient alone."""
 
 
@@ -93,6 +93,9 @@ TEMPLATES: Mapping[str, TemplateRules] = {
         Audience.PATIENT,
         FOR_EVERY_MAIL | {"patient_name", "opened_at", "readable_until", "time_zone"},
         frozenset({"patient_name", "opened_at"}),
+    ),
+    "clinic_message": TemplateRules(
+        MessageKind.CLINIC_MESSAGE, Audience.PATIENT, FOR_EVERY_MAIL | {"patient_name", "message"}, frozenset({"message"})
     ),
     "webhook_paused": _for_owner(MessageKind.WEBHOOK_PAUSED, FOR_EVERY_MAIL | {"webhook_id", "host", "since", "time_zone"}, "host"),
 }

@@ -16,6 +16,9 @@ class RecipientTransaction(Protocol):
     async def lock_messages_to(self, recipient_id: UUID, limit: int, after: UUID | None) -> Sequence[Message]:
         """Return up to `limit` messages to a person, by id, after the message `after`, and lock them; without those that cannot be read."""
 
+    async def erase_texts_to(self, recipient_id: UUID) -> int:
+        """Delete what staff wrote to a person from these messages and from the copies to guardians; return how many messages had a text."""
+
     async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
         """Replace the states of messages, each given before and after; those that are no longer as before stay as they are."""
 

@@ -136,6 +136,18 @@ class SqlNotificationTransaction(
             query = query.where(MESSAGES.c.id > after)
         return read_rows("message", await self.connection.execute(query.with_for_update()), message_from_row, lambda row: row.id)
 
+    async def erase_texts_to(self, recipient_id: UUID) -> int:
+        is_written = MESSAGES.c.kind == MessageKind.CLINIC_MESSAGE
+        written = select(MESSAGES.c.subject_id).where(MESSAGES.c.recipient_id == recipient_id, is_written)
+        subject_ids = list(await self.connection.scalars(written))
+        rows = await self.connection.execute(
+            select(MESSAGES.c.id, MESSAGES.c.facts).where(MESSAGES.c.subject_id.in_(subject_ids), is_written)
+        )
+        with_text = [row for row in rows if row.facts.get("text")]
+        for row in with_text:
+            await self.connection.execute(update(MESSAGES).where(MESSAGES.c.id == row.id).values(facts=row.facts | {"text": ""}))
+        return len(with_text)
+
     async def lock_message(self, message_id: UUID) -> LockedMessage | None:
         """Lock all messages about the subject, as senders do."""
         row = (await self.connection.execute(select(MESSAGES).where(MESSAGES.c.id == message_id))).one_or_none()

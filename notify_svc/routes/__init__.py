@@ -1,8 +1,9 @@
 """The routes of notification-service: one module per concern."""
 
-from notify_svc.routes import dead_letters, doctor_preferences, messages, templates, unsubscribe, webhooks
+from notify_svc.routes import clinic_messages, dead_letters, doctor_preferences, messages, templates, unsubscribe, webhooks
 
 routers = (
+    clinic_messages.router,
     dead_letters.router,
     messages.router,
     messages.own_router,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent, Recipient
-from notify_svc.domain.messages import SENT_TO_GUARDIANS, Message
-from notify_svc.domain.notifications import KINDS_ABOUT_RECORDS, KINDS_WITHOUT_LINK, Audience, MessageKind
+from notify_svc.domain.messages import ERASED, SENT_TO_GUARDIANS, Message
+from notify_svc.domain.notifications import KINDS_ABOUT_PATIENTS, KINDS_WITHOUT_LINK, Audience, MessageKind
 from notify_svc.domain.recipients import recipient_ids
 from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
@@ -57,8 +57,8 @@ class MailComposer:
         """Return the content of a mail. Raises NoAddress, IsForGuardians, or Undeliverable when the link does not work any more."""
         if message.audience is Audience.OWNER:
             content = await self._compose_for_owner(message)
-        elif message.kind in KINDS_ABOUT_RECORDS:
-            content = await self._compose_about_record(message)
+        elif message.kind in KINDS_ABOUT_PATIENTS:
+            content = await self._compose_about_patient(message)
         else:
             content = await self._compose_about_appointment(message)
         unsubscribe_link = self.unsubscribe_links.link_in(message)
@@ -87,7 +87,9 @@ class MailComposer:
         details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient_name)
         return MailContent(message, recipient, details, visit_link=await self.visit_links.find_link(message))
 
-    async def _compose_about_record(self, message: Message) -> MailContent:
+    async def _compose_about_patient(self, message: Message) -> MailContent:
+        if message.is_without_text:
+            raise Undeliverable(ERASED)
         patient_id = UUID(message.facts["patient_id"])
         patient, accounts = await asyncio.gather(self.patients.find(patient_id), self.contacts.find_accounts({message.recipient_id}))
         if patient is None:

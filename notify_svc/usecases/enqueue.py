@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
+from notify_svc.domain.clinic_messages import ClinicMessageWritten
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import Audience, MessageKind, Notification, is_amendment, notifications_for
 from notify_svc.domain.visits import Visit
@@ -92,6 +94,11 @@ class MessageQueue:
     async def enqueue_record_opened(self, event: BreakGlassOpened) -> None:
         """Queue the mail about a medical history that an admin opened, to the patient; the guardians of a dependant get it instead."""
         await self._enqueue_once(Notification(event, MessageKind.RECORD_OPENED, Audience.PATIENT, event.patient_id))
+
+    async def enqueue_clinic_message(self, message_id: UUID, patient_id: UUID, text: str) -> None:
+        """Queue a message of the clinic to a patient, once per `message_id`; the guardians of a dependant get it instead."""
+        written = ClinicMessageWritten(id=message_id, occurred_at=self.now(), message_id=message_id, patient_id=patient_id, text=text)
+        await self._enqueue_once(Notification(written, MessageKind.CLINIC_MESSAGE, Audience.PATIENT, patient_id))
 
     @retry_on_abort
     async def _enqueue_once(self, notification: Notification) -> None:

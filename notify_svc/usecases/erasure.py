@@ -1,4 +1,5 @@
-"""Erasing what notification-service has of an erased patient. Messages have ids, times and codes, and no text, name or address."""
+"""Erasing what notification-service has of an erased patient. Messages have ids, times and codes, and no name or address; those that staff
+wrote have a text."""
 
 from __future__ import annotations
 
@@ -35,6 +36,7 @@ class RecipientErasure:
             changed += count
             if after is None:
                 break
+        changed += await self._erase_texts(event.patient_id)
         await self.reports.send(event, {"messages": changed, "stored_answers": await self._delete_answers(event.patient_id)})
 
     @retry_on_abort
@@ -46,6 +48,11 @@ class RecipientErasure:
             changes = [(before, changed) for before, changed in erased if changed != before]
             await tx.update_messages(changes)
         return len(changes), messages[-1].id if len(messages) == BATCH else None
+
+    @retry_on_abort
+    async def _erase_texts(self, recipient_id: UUID) -> int:
+        async with self.store.begin() as tx:
+            return await tx.erase_texts_to(recipient_id)
 
     @retry_on_abort
     async def _delete_answers(self, recipient_id: UUID) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from scheduling_svc.domain.grid import AvailabilityGrid
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import Bitmap, first_grain_at_or_after, grain_of, instant_of
 from shared.contracts.refusals import Conflict
 from shared.contracts.relayed_refusals import PatientBusy, SlotHeld, SlotTaken
@@ -83,20 +84,36 @@ def starts_during_absence(grid: AvailabilityGrid) -> Bitmap:
 
 
 def starts_during_visit(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts of visits that touch another visit, except where a group session has a free or only held seat."""
-    return grid.visits_touching(grid.visits) - grid.seats.joinable - grid.seats.last_seats_held
+    """Refuse the starts of visits that touch another visit, except those of group sessions, and those that the viewer holds.
+
+    A visit in the time that the viewer holds was booked by staff over the hold; the hold can still be booked.
+    """
+    return grid.visits_touching(grid.visits) - grid.seats.joinable - grid.seats.last_seats_held - grid.seats.full - grid.held_for_viewer
+
+
+def starts_of_full_group(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of group sessions that take no more patients."""
+    return grid.seats.full
 
 
 def starts_during_hold(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts of visits that touch time which others hold, and of group sessions whose last seats others hold."""
+    """Refuse the starts of visits that touch time which others hold, except those of group sessions that can be joined."""
     if not grid.held:
-        return grid.seats.last_seats_held
-    return grid.spans_touching(grid.held) - grid.seats.joinable | grid.seats.last_seats_held
+        return grid.no_start
+    return grid.spans_touching(grid.held) - grid.seats.joinable - grid.seats.held
+
+
+def starts_of_held_group(grid: AvailabilityGrid) -> Bitmap:
+    """Refuse the starts of group sessions whose last seats others hold."""
+    return grid.seats.held
 
 
 def starts_in_buffer(grid: AvailabilityGrid) -> Bitmap:
-    """Refuse the starts that leave too little time for the buffers of this visit or of the visit before or after it."""
-    return grid.buffer_conflicts - grid.seats.joinable - grid.seats.last_seats_held
+    """Refuse the starts that leave too little time for the buffers of this visit or of the visit before or after it.
+
+    Those that the viewer holds are not refused, as in `starts_during_visit`.
+    """
+    return grid.buffer_conflicts - grid.seats.joinable - grid.seats.last_seats_held - grid.held_for_viewer
 
 
 def starts_on_full_day(grid: AvailabilityGrid) -> Bitmap:
@@ -125,8 +142,10 @@ BEYOND_HORIZON = Reason("beyond_horizon", "This service cannot be booked that fa
 OUTSIDE_HOURS = Reason("outside_hours", "The visit does not lie within the doctor's working hours.", starts_outside_hours)
 OFF_GRID = Reason("off_grid", "Visits do not start at this time of the working hours.", starts_between_steps)
 ON_LEAVE = Reason("on_leave", "The doctor is away or the clinic is closed at this time, buffers included.", starts_during_absence)
-TAKEN = Reason("taken", "The doctor has another patient at this time, or the group is full.", starts_during_visit)
+TAKEN = Reason("taken", "The doctor has another patient at this time.", starts_during_visit)
+FULL_GROUP = Reason("taken", "The group is full.", starts_of_full_group)
 HELD = Reason("held", "Someone else holds this time for a few minutes.", starts_during_hold)
+HELD_GROUP = Reason("held", "Others hold the last places of the group for a few minutes.", starts_of_held_group)
 BUFFER = Reason("buffer", "The doctor needs the time before or after another visit.", starts_in_buffer)
 DAILY_CAP_REACHED = Reason("daily_cap_reached", "The doctor has reached the limit of such visits on this day.", starts_on_full_day)
 WEEKLY_CAP_REACHED = Reason("weekly_cap_reached", "The doctor has reached the limit of such visits in this week.", starts_in_full_week)
@@ -144,7 +163,9 @@ RULES: tuple[Reason, ...] = (
     OFF_GRID,
     ON_LEAVE,
     TAKEN,
+    FULL_GROUP,
     HELD,
+    HELD_GROUP,
     BUFFER,
     DAILY_CAP_REACHED,
     WEEKLY_CAP_REACHED,
@@ -152,9 +173,27 @@ RULES: tuple[Reason, ...] = (
 )
 
 # The reasons that are claims of other people, with the refusal for each; the first one that applies is given.
-CONFLICTS: dict[Reason, type[Conflict]] = {TAKEN: SlotTaken, BUFFER: SlotTaken, HELD: SlotHeld, PATIENT_BUSY: PatientBusy}
-CAPS = {DAILY_CAP_REACHED, WEEKLY_CAP_REACHED}
+CONFLICTS: dict[Reason, type[Conflict]] = {
+    TAKEN: SlotTaken,
+    FULL_GROUP: SlotTaken,
+    BUFFER: SlotTaken,
+    HELD: SlotHeld,
+    HELD_GROUP: SlotHeld,
+    PATIENT_BUSY: PatientBusy,
+}
+CAPS = frozenset({DAILY_CAP_REACHED, WEEKLY_CAP_REACHED})
 SEES_NO_PATIENTS = {DOCTOR_INACTIVE, DOCTOR_NOT_ACCEPTING}
+
+# The reasons that each override of staff lifts. A group that is full or whose last places are held has no place, and a patient cannot be in
+# two visits at once: nothing lifts these. Outside the working hours there is no grid of starts, and within them OFF_GRID still applies.
+LIFTED_BY: dict[OverrideCode, frozenset[Reason]] = {
+    OverrideCode.OVERBOOK: frozenset({TAKEN, HELD, BUFFER}),
+    OverrideCode.OFF_HOURS: frozenset({OUTSIDE_HOURS}),
+    OverrideCode.SHORT_NOTICE: frozenset({TOO_SOON}),
+    OverrideCode.BEYOND_HORIZON: frozenset({BEYOND_HORIZON}),
+    OverrideCode.CAP: CAPS,
+    OverrideCode.ON_LEAVE: frozenset({ON_LEAVE}),
+}
 
 
 def free_starts(grid: AvailabilityGrid) -> Bitmap:
@@ -170,6 +209,11 @@ def reasons_against(grid: AvailabilityGrid, starts_at: datetime) -> list[Reason]
     grain = grain_of(starts_at)
     is_between_grains = instant_of(grain) != starts_at
     return [reason for reason in RULES if grain in reason.rule(grid) or (reason is OFF_GRID and is_between_grains)]
+
+
+def reasons_lifted_by(override: OverrideCode | None) -> frozenset[Reason]:
+    """Return the reasons that an override lifts; none without an override."""
+    return LIFTED_BY[override] if override else frozenset()
 
 
 def conflict_of(reasons: Sequence[Reason]) -> type[Conflict] | None:

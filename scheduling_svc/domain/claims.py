@@ -8,6 +8,7 @@ from uuid import UUID
 
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import ServiceTerms
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.derived_ids import derive_id
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import Span, grain_of, instant_of
@@ -16,6 +17,8 @@ from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import ReservationReleased
 
 BEGUN_STATUSES = frozenset({"checked_in", "in_progress", "completed"})
+OVERLAPPING_OVERRIDES = frozenset({OverrideCode.OVERBOOK, OverrideCode.ON_LEAVE})
+"""The overrides by which a visit lies over other claims of its doctor."""
 
 
 class ResourceSpan(NamedTuple):
@@ -108,7 +111,8 @@ class Claim:
     `slot` is None if the claim was released before it was ever made. `may_overlap` is True if it lies over other claims, in a lane of its
     own. `begun` is True once the visit takes place; a leave does not affect it any more. `requested` is True while the clinic has not
     approved the visit. `archived` is True once the time is over and its grains are deleted. `appointment_version` is the newest version of
-    the appointment that an event or a request has named, so that a late event does not undo the effect of a newer one.
+    the appointment that an event or a request has named, so that a late event does not undo the effect of a newer one. `override` is the
+    rule that staff had to lift for this time.
     """
 
     appointment_id: UUID
@@ -120,6 +124,7 @@ class Claim:
     appointment_version: int = 0
     requested: bool = False
     archived: bool = False
+    override: OverrideCode | None = None
 
     @property
     def id(self) -> UUID:
@@ -130,6 +135,21 @@ class Claim:
     def resource_spans(self) -> list[ResourceSpan]:
         """The time that the claim takes now; an archived claim takes none."""
         return self.slot.resource_spans if self.live and not self.archived and self.slot is not None else []
+
+    @property
+    def overlapping_resource_ids(self) -> frozenset[UUID]:
+        """The people with whom the claim may share time with other claims, in a lane of its own: both, or the doctor of an overridden
+        visit who is not the patient, too."""
+        if self.slot is None:
+            return frozenset()
+        if self.may_overlap:
+            return frozenset({self.slot.doctor_id, self.slot.patient_id})
+        return frozenset({self.slot.doctor_id} - {self.slot.patient_id}) if self.lies_over_others else frozenset()
+
+    @property
+    def lies_over_others(self) -> bool:
+        """True if staff have lifted a rule that keeps the visit from lying over other claims of its doctor."""
+        return self.override in OVERLAPPING_OVERRIDES
 
     @property
     def session(self) -> GroupSession | None:
@@ -200,7 +220,7 @@ class Claim:
 
     def move_to(self, slot: BookedSlot) -> Self:
         """Return the claim in the slot to which the clinic moves it."""
-        return replace(self, slot=slot, live=True, may_overlap=False, archived=False)
+        return replace(self, slot=slot, live=True, may_overlap=False, archived=False, override=None)
 
     def reservation(self) -> Reservation:
         """Return the claim as other services see it; raise NoSuchReservation if it was never made."""
@@ -215,6 +235,7 @@ class Claim:
             ends_at=instant_of(self.slot.visit.stop),
             revision=self.revision,
             live=self.live,
+            override=self.override,
         )
 
 
@@ -223,15 +244,28 @@ def requested_slot(request: ReserveTime, service: ServiceTerms, doctor_id: UUID)
     return BookedSlot.of(request.patient_id, service, doctor_id, grain_of(request.starts_at))
 
 
-def granted_claim(appointment_id: UUID, request: ReserveTime, slot: BookedSlot, previous: Claim | None) -> Claim:
-    """Return the claim for a slot that was granted; it keeps what events have told of the appointment, but the visit has not begun."""
+def granted_claim(
+    appointment_id: UUID, request: ReserveTime, slot: BookedSlot, previous: Claim | None, override: OverrideCode | None = None
+) -> Claim:
+    """Return the claim for a slot that was granted, with the rule that had to be lifted for it.
+
+    It keeps what events have told of the appointment, but the visit has not begun.
+    """
     version = max(request.appointment_version, previous.appointment_version if previous else 0)
     requested = previous is not None and previous.requested
-    return Claim(appointment_id, request.revision, slot, appointment_version=version, requested=requested)
+    return Claim(appointment_id, request.revision, slot, appointment_version=version, requested=requested, override=override)
 
 
 def begun_claim(appointment_id: UUID, request: ReserveTime, service: ServiceTerms) -> Claim:
     """Return the claim of a visit that takes place already. It may overlap other claims, and takes no seat of a group session."""
     assert request.doctor_id is not None
     slot = replace(requested_slot(request, service, request.doctor_id), session_id=None)
-    return Claim(appointment_id, request.revision, slot, may_overlap=True, begun=True, appointment_version=request.appointment_version)
+    return Claim(
+        appointment_id,
+        request.revision,
+        slot,
+        may_overlap=True,
+        begun=True,
+        appointment_version=request.appointment_version,
+        override=request.override,
+    )

@@ -18,6 +18,7 @@ from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.slots import nearest_starts
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import DAY, Span, grain_of, instant_of, overlap
 from shared.contracts.http import Alternative
 from shared.contracts.refusals import Conflict, Refusal
@@ -29,11 +30,15 @@ MAX_ALTERNATIVES = 5
 
 @dataclass(frozen=True, slots=True)
 class SlotRequest:
-    """A service, a start and the doctors with whom a viewer wants to know whether it can be booked."""
+    """A service, a start and the doctors with whom a viewer wants to know whether it can be booked.
+
+    `override` is the rule that staff lift for it.
+    """
 
     offer: ServiceOffer
     starts_at: datetime
     viewer: Viewer
+    override: OverrideCode | None = None
 
     @property
     def service(self) -> ServiceTerms:
@@ -83,13 +88,17 @@ class SlotRequest:
 
 @dataclass(frozen=True, slots=True)
 class SlotEvaluation:
-    """The answer to a SlotRequest. `busy_times`, `grids` and `reasons` belong to the doctors of the offer, in the same order."""
+    """The answer to a SlotRequest. `busy_times`, `grids`, `reasons` and `lifted` belong to the doctors of the offer, in the same order.
+
+    `reasons` are those that stand, `lifted` those that the override lifts.
+    """
 
     request: SlotRequest
     busy_times: Sequence[BusyTimes]
     patient_busy_times: BusyTimes
     grids: Sequence[AvailabilityGrid]
     reasons: Sequence[Sequence[Reason]]
+    lifted: Sequence[Sequence[Reason]]
 
     @classmethod
     def of(cls, request: SlotRequest, loaded: Mapping[UUID, BusyTimes]) -> Self:
@@ -98,8 +107,11 @@ class SlotEvaluation:
         patient_busy_times = loaded.get(viewer.patient_id, NOT_BUSY) if viewer.patient_id else NOT_BUSY
         busy_times = [loaded.get(doctor.id, NOT_BUSY) for doctor in request.offer.doctors]
         grids = request.grids(busy_times, patient_busy_times)
-        reasons = [availability.reasons_against(grid, request.starts_at) for grid in grids]
-        return cls(request, busy_times, patient_busy_times, grids, reasons)
+        all_reasons = [availability.reasons_against(grid, request.starts_at) for grid in grids]
+        can_be_lifted = availability.reasons_lifted_by(request.override)
+        reasons = [[reason for reason in given if reason not in can_be_lifted] for given in all_reasons]
+        lifted = [[reason for reason in given if reason in can_be_lifted] for given in all_reasons]
+        return cls(request, busy_times, patient_busy_times, grids, reasons, lifted)
 
     @property
     def is_conflict(self) -> bool:
@@ -107,7 +119,8 @@ class SlotEvaluation:
         return self._conflict is not None
 
     def best_doctor(self) -> DoctorTerms | None:
-        """Return the doctor to book: the one whose time the viewer holds, else the least busy on that day, then the first by id.
+        """Return the doctor to book: one for whom no rule is lifted, whose time the viewer holds, who is the least busy on that day, then
+        the first by id.
 
         Return None if the start can be booked with no doctor.
         """
@@ -115,6 +128,17 @@ class SlotEvaluation:
         if len(free) < 2:
             return self.request.offer.doctors[free[0]] if free else None
         return self.request.offer.doctors[min(free, key=self._rank)]
+
+    def needed_override(self, doctor_id: UUID) -> OverrideCode | None:
+        """Return the override if a booking with this doctor needs it; None if no rule refuses the booking."""
+        return self.request.override if self.lifted[self._index_of(doctor_id)] else None
+
+    def convertible_hold(self, doctor_id: UUID) -> Hold | None:
+        """Return the viewer's hold whose time a booking with this doctor takes over, if there is one that has just that time."""
+        request = self.request
+        own = [hold for hold in self.busy_times[self._index_of(doctor_id)].holds if hold.owner_id == request.viewer.id]
+        same = [hold for hold in own if (hold.service_id, hold.visit.start) == (request.service.id, request.start)]
+        return next((hold for hold in same if hold.has_time_of(request.service)), None)
 
     def refusal(self, alternatives: Sequence[Alternative]) -> Refusal:
         """Return the refusal to raise if there is no doctor to book: a conflict with alternatives, else NotBookable with the reasons."""
@@ -128,7 +152,7 @@ class SlotEvaluation:
         """Return the holds that a booking with this doctor removes: expired holds and the viewer's own ones in its time, and those of
         `own_holds` that would exceed a cap together with the booking, because the evaluation did not count the viewer's holds."""
         request = self.request
-        index = next(index for index, doctor in enumerate(request.offer.doctors) if doctor.id == doctor_id)
+        index = self._index_of(doctor_id)
         doctor, busy_times, start = request.offer.doctors[index], self.busy_times[index], request.start
         in_the_way = [
             *busy_times.removable_holds(request.service.doctor_span(start), request.viewer.id),
@@ -146,10 +170,14 @@ class SlotEvaluation:
     def _conflict(self) -> type[Conflict] | None:
         return availability.mildest_conflict(filter(None, map(availability.conflict_of, self.reasons)))
 
-    def _rank(self, index: int) -> tuple[bool, int, int]:
+    def _index_of(self, doctor_id: UUID) -> int:
+        return next(index for index, doctor in enumerate(self.request.offer.doctors) if doctor.id == doctor_id)
+
+    def _rank(self, index: int) -> tuple[bool, bool, int, int]:
         doctor, start = self.request.offer.doctors[index], self.request.start
         is_held_by_viewer = start in self.grids[index].own_holds
-        return not is_held_by_viewer, self.busy_times[index].grains_with_patients(doctor.hours.spans_of_same_day(start)), doctor.id.int
+        busy = self.busy_times[index].grains_with_patients(doctor.hours.spans_of_same_day(start))
+        return bool(self.lifted[index]), not is_held_by_viewer, busy, doctor.id.int
 
     def _available_again_at(self) -> datetime:
         """Return the first instant at which one of the doctors' times is no longer held."""

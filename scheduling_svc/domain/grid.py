@@ -15,27 +15,45 @@ from shared.contracts.grains import Bitmap, Span
 
 @dataclass(frozen=True, slots=True)
 class GroupSeats:
-    """The group sessions of one service: `joinable` are the starts of those with a free seat, `last_seats_held` the starts of those whose
-    last seats are held by others. `free_seats` is the number of free seats by start."""
+    """The group sessions of one service, by their starts.
+
+    `joinable` are those with a free seat, `last_seats_held` those whose last seats are held by others. `held` are these, and those under
+    other terms in which no seat is booked. `full` are those whose seats are all booked, and those under other terms. `free_seats` is the
+    number of free seats by start.
+    """
 
     joinable: Bitmap
     last_seats_held: Bitmap
+    held: Bitmap
+    full: Bitmap
     free_seats: Mapping[int, int]
 
     @classmethod
     def of(cls, service: ServiceTerms, busy_times: BusyTimes, frame: Span) -> Self:
         """Count the seats. A session that was made under other terms of the service (length, buffers) takes no more patients."""
-        free_seats, held = dict[int, int](), list[int]()
+        free_seats, last_seats_held, only_held, full = dict[int, int](), list[int](), list[int](), list[int]()
         for session in busy_times.sessions:
             start = session.time.visit_start
+            if session.service_id != service.id:
+                continue
             visit, span = service.visit_span(start), service.doctor_span(start)
-            if session.service_id == service.id and session.time == (visit.start, visit.stop, span.start, span.stop):
-                free = service.capacity - session.booked_seats - session.held_seats
-                if free > 0:
-                    free_seats[start] = free
-                elif session.booked_seats < service.capacity:
-                    held.append(start)
-        return cls(Bitmap.of_grains(free_seats, frame), Bitmap.of_grains(held, frame), free_seats)
+            has_same_terms = session.time == (visit.start, visit.stop, span.start, span.stop)
+            free = service.capacity - session.booked_seats - session.held_seats
+            if has_same_terms and free > 0:
+                free_seats[start] = free
+            elif has_same_terms and session.booked_seats < service.capacity:
+                last_seats_held.append(start)
+            elif session.is_only_held:
+                only_held.append(start)
+            else:
+                full.append(start)
+        return cls(
+            joinable=Bitmap.of_grains(free_seats, frame),
+            last_seats_held=Bitmap.of_grains(last_seats_held, frame),
+            held=Bitmap.of_grains(last_seats_held + only_held, frame),
+            full=Bitmap.of_grains(full, frame),
+            free_seats=free_seats,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,7 @@ class AvailabilityGrid:
 
     Sets of busy grains: `visits` with patients, `absences` (leaves and closures), `held` by others with buffers, `patient_busy`.
     Sets of starts: `step_starts` lie on the grid of the working windows, `buffer_conflicts` come too close to a visit without touching it,
-    `own_holds` are held by the viewer.
+    `own_holds` are held by the viewer; `held_for_viewer` are those of them whose hold has exactly the time of the visit and its buffers.
     """
 
     service: ServiceTerms
@@ -59,6 +77,7 @@ class AvailabilityGrid:
     absences: Bitmap
     held: Bitmap
     own_holds: Bitmap
+    held_for_viewer: Bitmap
     full_days: Bitmap
     full_weeks: Bitmap
     patient_busy: Bitmap
@@ -78,7 +97,8 @@ class AvailabilityGrid:
         frame = service.frame(candidates)
         working, step_starts = doctor.hours.expand(frame, service.step)
         visits = busy_times.visits
-        own_holds = [hold.visit.start for hold in busy_times.holds if hold.owner_id == viewer.id and hold.service_id == service.id]
+        own_holds = [hold for hold in busy_times.holds if hold.owner_id == viewer.id and hold.service_id == service.id]
+        convertible = [hold for hold in own_holds if hold.has_time_of(service)]
         full_days = full_weeks = Bitmap.empty(frame)
         if service.is_capped:
             full_days, full_weeks = caps.full_periods(service, doctor.hours, busy_times.counted_starts, frame)
@@ -94,7 +114,8 @@ class AvailabilityGrid:
             buffer_conflicts=Bitmap.of_spans(_buffer_conflicts(service, visits), frame),
             absences=Bitmap.of_spans(busy_times.absences, frame),
             held=Bitmap.of_spans(busy_times.held_from(viewer.id), frame),
-            own_holds=Bitmap.of_grains(own_holds, frame),
+            own_holds=Bitmap.of_grains([hold.visit.start for hold in own_holds], frame),
+            held_for_viewer=Bitmap.of_grains([hold.visit.start for hold in convertible], frame),
             full_days=full_days,
             full_weeks=full_weeks,
             patient_busy=Bitmap.of_spans(patient_busy_times.unavailable_as_patient(viewer.id), frame),

@@ -91,6 +91,11 @@ class Hold:
         """Return True if others cannot book the time of the hold."""
         return self.live and now < self.expires_at
 
+    def has_time_of(self, service: ServiceTerms) -> bool:
+        """Return True if the hold has exactly the time, buffers included, that a visit at its start has by the terms of the service now."""
+        start = self.visit.start
+        return (self.visit, self.span) == (service.visit_span(start), service.doctor_span(start))
+
     def overlaps(self, span: Span) -> bool:
         """Return True if the hold, buffers included, shares a grain with a span."""
         return self.span.start < span.stop and span.start < self.span.stop

@@ -63,7 +63,7 @@ class BlockWriter(BlockReader):
         }
         try:
             await self.connection.execute(insert(CLAIMS), row)
-            await grains.take_grains(self.connection, block.id, block.resource_spans, may_overlap=True)
+            await grains.take_grains(self.connection, block.id, block.resource_spans, overlapping=[block.doctor_id])
             await seats.lock_sessions(self.connection, block.doctor_id, block.span)
         except IntegrityError:
             raise LostRace from None

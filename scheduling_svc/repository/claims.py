@@ -12,9 +12,12 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.domain.holds import Hold
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
+from scheduling_svc.repository.holds import HoldWriter
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import Span, first_grain_at_or_after, grain_of
 from shared.kit.clock import Clock
 from shared.kit.keyset_pagination import rows_after
@@ -67,30 +70,37 @@ class ClaimReader:
         return [from_row(row) for row in await self.connection.execute(claims)]
 
 
-class ClaimWriter(ClaimReader):
+class ClaimWriter(ClaimReader, HoldWriter):
     """Writes the claims of appointments, with their grains and seats."""
 
     now: Clock
 
-    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
         """Free what only the previous claim took, and take what only the new one needs; raise LostRace if the row has changed or time is
         taken.
 
         Both happen in one transaction, so that a claim may move over its own time. The time of a patient into whom the previous one was
-        merged may be taken: nothing is decided again, and the grains are those of a lane above.
+        merged may be taken: nothing is decided again, and the grains are those of a lane above. What `from_hold` has passes to the claim.
         """
         if claim == previous:
             return
         row = to_row(claim) | {"changed_at": self.now()}
         try:
             if previous is None:
-                await self._take(claim, capacity, first_statements=[insert_statement(CLAIMS, row)])
+                await self._hand_over(from_hold, claim)
+                await self._take(claim, capacity, from_hold=from_hold, first_statements=[insert_statement(CLAIMS, row)])
             else:
                 await self._update_unchanged(row, previous)
                 await self._free(previous, claim)
-                await self._take(claim, capacity, previous)
+                await self._hand_over(from_hold, claim)
+                await self._take(claim, capacity, previous, from_hold=from_hold)
         except IntegrityError:
             raise LostRace from None
+
+    async def _hand_over(self, hold: Hold | None, claim: Claim) -> None:
+        """Give the claim what a hold has, after its own former time was freed, in which the hold may lie."""
+        if hold is not None:
+            await self.hand_over_hold(hold, claim.id)
 
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
@@ -110,13 +120,25 @@ class ClaimWriter(ClaimReader):
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace
 
-    async def _take(self, claim: Claim, capacity: int, previous: Claim | None = None, *, first_statements: Sequence[str] = ()) -> None:
-        kept = previous.resource_spans if previous else []
+    async def _take(
+        self,
+        claim: Claim,
+        capacity: int,
+        previous: Claim | None = None,
+        *,
+        from_hold: Hold | None = None,
+        first_statements: Sequence[str] = (),
+    ) -> None:
+        kept = [*(previous.resource_spans if previous else []), *(from_hold.resource_spans if from_hold else [])]
         taken = [resource_span for resource_span in claim.resource_spans if resource_span not in kept]
-        may_overlap = claim.may_overlap or (previous is not None and claim.has_other_patient(previous))
-        await grains.take_grains(self.connection, claim.id, taken, may_overlap=may_overlap, first_statements=first_statements)
-        if claim.session and (previous is None or claim.session != previous.session):
-            await seats.take_seat(self.connection, claim.session, claim.id, capacity=capacity, now=self.now())
+        overlapping = claim.overlapping_resource_ids
+        if previous is not None and claim.slot is not None and claim.has_other_patient(previous):
+            overlapping |= {claim.slot.patient_id}
+        await grains.take_grains(self.connection, claim.id, taken, overlapping=overlapping, first_statements=first_statements)
+        if claim.session and claim.session not in (previous and previous.session, from_hold and from_hold.session):
+            is_on_leave = claim.override is OverrideCode.ON_LEAVE
+            terms = seats.SeatTerms(capacity, may_overlap=claim.lies_over_others, may_be_blocked=is_on_leave)
+            await seats.take_seat(self.connection, claim.session, claim.id, terms, now=self.now())
 
     async def _free(self, previous: Claim, claim: Claim) -> None:
         kept = claim.resource_spans
@@ -151,6 +173,7 @@ def to_row(claim: Claim) -> dict[str, Any]:
         "requested": claim.requested,
         "appointment_version": claim.appointment_version,
         "archived": claim.archived,
+        "override_code": claim.override,
         "service_id": slot and slot.service_id,
         "doctor_id": slot and slot.doctor_id,
         "patient_id": slot and slot.patient_id,
@@ -169,4 +192,15 @@ def from_row(row: Any) -> Claim:
         visit = range(row.visit_from, row.visit_to)
         span = range(row.span_from, row.span_to) if row.span_from is not None else visit
         slot = BookedSlot(row.service_id, row.doctor_id, row.patient_id, visit, span, row.session_id)
-    return Claim(row.id, row.revision, slot, row.live, row.over, row.begun, row.appointment_version, row.requested, row.archived)
+    return Claim(
+        appointment_id=row.id,
+        revision=row.revision,
+        slot=slot,
+        live=row.live,
+        may_overlap=row.over,
+        begun=row.begun,
+        appointment_version=row.appointment_version,
+        requested=row.requested,
+        archived=row.archived,
+        override=OverrideCode(row.override_code) if row.override_code else None,
+    )

@@ -8,7 +8,7 @@ claim can never take a grain that an overlapping claim has.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ IN_SPAN = and_(COLUMNS.resource_id == bindparam("resource"), COLUMNS.grain >= bi
 
 # Statements are built once, because building a statement often takes longer than running it.
 DELETE_GRAINS = delete(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim"))
+HAND_OVER_GRAINS = update(CLAIM_GRAINS).where(IN_SPAN, COLUMNS.claim_id == bindparam("claim")).values(claim_id=bindparam("new_claim"))
 SELECT_LANES = select(COLUMNS.grain, COLUMNS.lane).where(IN_SPAN).order_by(COLUMNS.grain, COLUMNS.lane)
 LOCK_LANES = SELECT_LANES.with_for_update()
 LOCK_UPPER_LANES = SELECT_LANES.where(COLUMNS.lane > ORDINARY_LANE).with_for_update()
@@ -44,18 +45,29 @@ async def take_grains(
     claim_id: UUID,
     resource_spans: Sequence[ResourceSpan],
     *,
-    may_overlap: bool = False,
+    overlapping: Collection[UUID] = (),
     first_statements: Sequence[str] = (),
 ) -> None:
     """Insert all grains in the order of the key, so that racing transactions conflict at the first grain that they share.
 
-    Raise IntegrityError if an ordinary claim needs a grain that is taken. `first_statements` are sent to the driver in the same round
+    Raise IntegrityError if a grain is taken, except for the resources `overlapping`, of which upper lanes are taken then.
+    `first_statements` are sent to the driver in the same round
     trip, before the grains.
     """
     ordered = sorted(resource_spans, key=lambda resource_span: resource_span.resource_id)
-    lanes = [await _lock_lanes(connection, *resource_span) if may_overlap else {} for resource_span in ordered]
+    lanes = [await _lock_lanes(connection, *item) if item.resource_id in overlapping else {} for item in ordered]
     rows = (row for resource_span, taken in zip(ordered, lanes, strict=True) for row in _rows(claim_id, resource_span, taken))
     await execute_statements(connection, chain(first_statements, _insert_statements(rows)))
+
+
+async def hand_over_grains(connection: AsyncConnection, from_claim_id: UUID, claim_id: UUID, resource_span: ResourceSpan) -> None:
+    """Make the grains of one claim, which has exactly this span, those of another. Raise LostRace if some are missing.
+
+    The grains are never free in between, so that no upper lane moves down.
+    """
+    parameters = {"claim": from_claim_id, "new_claim": claim_id, **_span_parameters(*resource_span)}
+    if (await connection.execute(HAND_OVER_GRAINS, parameters)).rowcount < len(resource_span.span):
+        raise LostRace
 
 
 async def free_grains(connection: AsyncConnection, claim_id: UUID, resource_spans: Sequence[ResourceSpan]) -> None:

@@ -43,17 +43,34 @@ class HoldWriter(HoldReader):
         """Return the holds of a doctor's time that were not dropped, active or expired."""
         return await self._list_live(CLAIMS.c.doctor_id == doctor_id, CLAIMS.c.span_to > span.start, CLAIMS.c.span_from < span.stop)
 
-    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
-        """Insert a hold; the row of the owner's last one for this service, which was dropped before, is deleted. Raise LostRace."""
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
+        """Insert a hold; the row of the owner's last one for this service, which was dropped before, is deleted. Raise LostRace.
+
+        What `from_hold` has passes to the new hold.
+        """
+        if from_hold:
+            await self.hand_over_hold(from_hold, hold.id)
         dropped = CLAIMS.c.owner_id == hold.owner_id, CLAIMS.c.service_id == hold.service_id, CLAIMS.c.live.is_(False)
         await self.connection.execute(delete(CLAIMS).where(*dropped))
         try:
             await self.connection.execute(insert(CLAIMS), to_row(hold) | {"changed_at": self.now()})
-            await grains.take_grains(self.connection, hold.id, hold.resource_spans)
-            if hold.session:
-                await seats.take_seat(self.connection, hold.session, hold.id, capacity=capacity, now=self.now())
+            if from_hold is None:
+                await grains.take_grains(self.connection, hold.id, hold.resource_spans)
+            if hold.session and from_hold is None:
+                await seats.take_seat(self.connection, hold.session, hold.id, seats.SeatTerms(capacity), now=self.now())
         except IntegrityError:
             raise LostRace from None
+
+    async def hand_over_hold(self, hold: Hold, claim_id: UUID) -> None:
+        """End a hold, and give its time or its seat to another claim; raise LostRace if it was dropped or extended since it was read."""
+        unchanged = CLAIMS.c.id == hold.id, CLAIMS.c.live, CLAIMS.c.expires_at == hold.expires_at
+        ended = update(CLAIMS).where(*unchanged).values(live=False, changed_at=self.now())
+        if not (await self.connection.execute(ended)).rowcount:
+            raise LostRace
+        for resource_span in hold.resource_spans:
+            await grains.hand_over_grains(self.connection, hold.id, claim_id, resource_span)
+        if hold.session_id:
+            await seats.hand_over_seat(self.connection, hold.session_id, hold.id, claim_id)
 
     async def extend_hold(self, hold: Hold) -> None:
         """Write the new end of a hold; raise LostRace if it was dropped or extended since it was read."""

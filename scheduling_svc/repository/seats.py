@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -18,7 +19,16 @@ from shared.contracts.grains import Span
 BLOCK_KINDS = [ClaimKind.LEAVE, ClaimKind.CLOSURE]
 
 
-async def take_seat(connection: AsyncConnection, session: GroupSession, claim_id: UUID, *, capacity: int, now: datetime) -> None:
+@dataclass(frozen=True, slots=True)
+class SeatTerms:
+    """How a seat may be taken: how many there are, and whether staff let the session lie over other claims or in a leave."""
+
+    capacity: int
+    may_overlap: bool = False
+    may_be_blocked: bool = False
+
+
+async def take_seat(connection: AsyncConnection, session: GroupSession, claim_id: UUID, terms: SeatTerms, *, now: datetime) -> None:
     """Take the lowest free seat; raise LostRace if none is free, or if the session has other times now or is blocked.
 
     The first seat creates the session and takes the time of the doctor.
@@ -29,15 +39,23 @@ async def take_seat(connection: AsyncConnection, session: GroupSession, claim_id
         await connection.execute(insert(CLAIMS), row | {"revision": 1})
     elif not stored.live:
         await connection.execute(update(CLAIMS).where(CLAIMS.c.id == session.id).values(row | {"revision": stored.revision + 1}))
-    elif _span_of(stored) != session.span or await _is_blocked(connection, session):
+    elif _span_of(stored) != session.span or (not terms.may_be_blocked and await _is_blocked(connection, session)):
         raise LostRace
     if stored is None or not stored.live:
-        await grains.take_grains(connection, session.id, session.resource_spans)
+        overlapping = [session.doctor_id] if terms.may_overlap else []
+        await grains.take_grains(connection, session.id, session.resource_spans, overlapping=overlapping)
     taken = set(await connection.scalars(select(SEATS.c.seat).where(SEATS.c.session_id == session.id)))
-    if len(taken) >= capacity:
+    if len(taken) >= terms.capacity:
         raise LostRace
-    seat = next(seat for seat in range(capacity) if seat not in taken)
+    seat = next(seat for seat in range(terms.capacity) if seat not in taken)
     await connection.execute(insert(SEATS), {"session_id": session.id, "seat": seat, "claim_id": claim_id})
+
+
+async def hand_over_seat(connection: AsyncConnection, session_id: UUID, from_claim_id: UUID, claim_id: UUID) -> None:
+    """Give the seat of one claim to another; raise LostRace if it has none."""
+    own = SEATS.c.session_id == session_id, SEATS.c.claim_id == from_claim_id
+    if not (await connection.execute(update(SEATS).where(*own).values(claim_id=claim_id))).rowcount:
+        raise LostRace
 
 
 async def release_seat(connection: AsyncConnection, session_id: UUID, claim_id: UUID, *, now: datetime) -> None:

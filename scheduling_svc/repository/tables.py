@@ -28,6 +28,7 @@ class ClaimKind(StrEnum):
 # span is null in a reservation with a seat in a session, because the session takes the time of the doctor. `over`: the claim may lie over
 # others, in lanes of its own. `requested`: the clinic has not approved the visit yet. `begun`: the visit takes place, and a leave does not
 # affect it any more. `appointment_version` is the newest version of the appointment that is known. An owner has one hold per service.
+# `override_code`: the rule that staff lifted for the time, of which the doctor's part may lie over others, too.
 # `archived`: the time is over, so that the grains are deleted; the row stays for agendas, caps and requests that come late.
 CLAIMS = Table(
     "claims",
@@ -48,6 +49,7 @@ CLAIMS = Table(
     Column("requested", Boolean, nullable=False, server_default=false()),
     Column("appointment_version", Integer, nullable=False, server_default="0"),
     Column("archived", Boolean, nullable=False, server_default=false()),
+    Column("override_code", binary_string(16)),
     Column("session_id", Id),
     Column("owner_id", Id),
     Column("expires_at", UtcDateTime),

@@ -9,10 +9,12 @@ from fastapi import Depends, Query, Request, Response
 
 from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
 from scheduling_svc.usecases.merged_patients import MergedPatients
+from scheduling_svc.usecases.move_previews import MovePreviewing
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_changes import RuleChanges
 from shared.contracts.http import FollowMerge, Reservation, ReserveTime, RulesVersion, VisitsOutsideHours
 from shared.contracts.identity import Caller, Service
+from shared.contracts.moves import MovePreviews, PlannedMoves
 from shared.contracts.relayed_refusals import (
     HoldExpired,
     HoldMismatch,
@@ -38,6 +40,8 @@ DoctorService = Annotated[Caller, Depends(require_services(Service.DOCTOR))]
 Version = Annotated[int, Query(ge=1, lt=2**31)]
 PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
 UseMergedPatients = Annotated[MergedPatients, use_case(MergedPatients)]
+UseMovePreviews = Annotated[MovePreviewing, use_case(MovePreviewing)]
+AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 AppointmentService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 RESERVE_REFUSALS = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
@@ -106,3 +110,8 @@ async def list_visits_outside_hours(
     doctor_id: UUID, version: Version, _caller: DoctorService, changes: UseRuleChanges
 ) -> VisitsOutsideHours:
     return await changes.list_visits_outside_hours(doctor_id, version)
+
+
+@router.post("/moves/preview", response_model=MovePreviews, summary="Preview moves of many appointments")
+async def preview_moves(body: PlannedMoves, _caller: AdminService, previews: UseMovePreviews) -> MovePreviews:
+    return MovePreviews(items=await previews.preview(body))

@@ -10,6 +10,7 @@ from scheduling_svc.domain.grid import AvailabilityGrid
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer
 from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.ports import CalendarReader
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import Span
 from shared.contracts.http import Alternative
 
@@ -22,9 +23,11 @@ async def load_grids(calendar: CalendarReader, offer: ServiceOffer, candidates: 
     return [AvailabilityGrid.of(service, doctor, candidates, viewer, loaded.get(doctor.id, NOT_BUSY), patient) for doctor in offer.doctors]
 
 
-async def load_evaluation(calendar: CalendarReader, offer: ServiceOffer, starts_at: datetime, viewer: Viewer) -> SlotEvaluation:
+async def load_evaluation(
+    calendar: CalendarReader, offer: ServiceOffer, starts_at: datetime, viewer: Viewer, *, override: OverrideCode | None = None
+) -> SlotEvaluation:
     """Load what one start needs and evaluate it."""
-    request = SlotRequest(offer, starts_at, viewer)
+    request = SlotRequest(offer, starts_at, viewer, override)
     doctor_ids = [doctor.id for doctor in offer.doctors]
     return SlotEvaluation.of(request, await calendar.list_busy_times(offer.service, doctor_ids, request.span_to_load, viewer))
 

@@ -47,8 +47,9 @@ class Holds:
             evaluation = await load_evaluation(tx, offer, request.starts_at, Viewer.of(by, now, patient_id=request.patient_id))
             await require_bookable(tx, evaluation)
             hold = Hold.of(hold_id, by.id, service, request.doctor_id, grain_of(request.starts_at), now)
-            await self._drop_replaced(tx, hold, evaluation.removable_holds(request.doctor_id))
-            await tx.insert_hold(hold, capacity=service.capacity)
+            replaced = evaluation.convertible_hold(request.doctor_id)
+            await self._drop_replaced(tx, hold, evaluation.removable_holds(request.doctor_id), kept=replaced)
+            await tx.insert_hold(hold, capacity=service.capacity, from_hold=replaced)
         return hold
 
     async def require_may_hold_for(self, patient_id: UUID | None, by: Caller) -> None:
@@ -65,8 +66,11 @@ class Holds:
                 raise
             raise NoSuchPatient from None
 
-    async def _drop_replaced(self, tx: CalendarTransaction, hold: Hold, in_the_way: list[Hold]) -> None:
-        """Drop the holds that a new one replaces; raise TooManyHolds if too many others remain."""
+    async def _drop_replaced(self, tx: CalendarTransaction, hold: Hold, in_the_way: list[Hold], kept: Hold | None) -> None:
+        """Drop the holds that a new one replaces; raise TooManyHolds if too many others remain.
+
+        `kept` is replaced, too, but its time passes to the new hold.
+        """
         own = await tx.list_holds_of_owner(hold.owner_id)
         now = self.now()
         replaced = {other.id: other for other in in_the_way}
@@ -74,7 +78,8 @@ class Holds:
         if len([other for other in own if other.id not in replaced]) >= MAX_HOLDS:
             raise TooManyHolds(limit=MAX_HOLDS)
         for other in replaced.values():
-            await tx.drop_hold(other)
+            if kept is None or other.id != kept.id:
+                await tx.drop_hold(other)
 
     @retry_on_abort
     async def extend(self, hold_id: UUID, by: Caller) -> Hold:

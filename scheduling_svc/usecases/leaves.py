@@ -167,9 +167,9 @@ class Leaves:
         viewer = Viewer.of(by, self.now(), patient_id=slot.patient_id)
         evaluation = await load_evaluation(tx, ServiceOffer(service, doctors), decision.starts_at, viewer)
         await require_bookable(tx, evaluation)
-        await drop_holds(tx, evaluation, doctor_id)
+        hold = await drop_holds(tx, evaluation, doctor_id)
         moved = claim.move_to(BookedSlot.of(slot.patient_id, service, doctor_id, grain_of(decision.starts_at)))
-        await tx.save_claim(moved, claim, capacity=service.capacity)
+        await tx.save_claim(moved, claim, capacity=service.capacity, from_hold=hold)
         await require_current_patient(tx, moved)
         return moved
 

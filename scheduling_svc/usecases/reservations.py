@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, granted_claim, requested_slot
-from scheduling_svc.domain.evaluation import SlotEvaluation
+from scheduling_svc.domain.claims import Claim, begun_claim, granted_claim, requested_slot
+from scheduling_svc.domain.evaluation import SlotEvaluation, SlotRequest
+from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
@@ -27,6 +28,14 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 MessageT = TypeVar("MessageT", ReserveTime, AppointmentEvent)
+
+
+class Grant(NamedTuple):
+    """The claim to save, the hold whose time it takes over, and the evaluation by which it was granted, if there was one."""
+
+    claim: Claim
+    hold: Hold | None = None
+    evaluation: SlotEvaluation | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,31 +65,32 @@ class Reservations:
             if previous is not None and previous.has_answered(request):
                 return previous.reservation()
             if previous is not None and previous.already_holds(request):
-                claim = previous.renew(request)
+                grant = Grant(previous.renew(request))
             elif request.begun:
-                claim = begun_claim(appointment_id, request, offer.service)
+                grant = Grant(begun_claim(appointment_id, request, offer.service))
             else:
-                slot = await self._grant(tx, offer, request, previous)
-                claim = granted_claim(appointment_id, request, slot, previous)
-            await tx.save_claim(claim, previous, capacity=offer.service.capacity)
-            await require_current_patient(tx, claim)
-            await log_overlap_after_merge(tx, claim, previous)
-        return claim.reservation()
+                grant = await self._grant(tx, offer, request, appointment_id, previous)
+            await tx.save_claim(grant.claim, previous, capacity=offer.service.capacity, from_hold=grant.hold)
+            await require_current_patient(tx, grant.claim)
+            await log_overlap_after_merge(tx, grant.claim, previous)
+            if grant.evaluation is not None and grant.claim.lies_over_others:
+                await _require_still_bookable(tx, grant.evaluation.request, grant.claim)
+        return grant.claim.reservation()
 
-    async def _grant(self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, previous: Claim | None) -> BookedSlot:
-        """Return the slot that is granted; raise the refusal if the requested time cannot be booked."""
+    async def _grant(
+        self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, appointment_id: UUID, previous: Claim | None
+    ) -> Grant:
+        """Return the claim that is granted; raise the refusal if the requested time cannot be booked."""
         await tx.lock(*cap_lock_keys(offer.service, offer.doctors))
-        viewer = Viewer.of(
-            request.by.caller,
-            self.now(),
-            patient_id=request.patient_id,
-            exclude_appointment_id=previous.id if previous else None,
-        )
-        evaluation = await load_evaluation(tx, offer, request.starts_at, viewer)
+        excluded = previous.id if previous else None
+        viewer = Viewer.of(request.by.caller, self.now(), patient_id=request.patient_id, exclude_appointment_id=excluded)
+        evaluation = await load_evaluation(tx, offer, request.starts_at, viewer, override=request.override)
         await self._require_own_hold(tx, evaluation, request)
         doctor = await require_bookable(tx, evaluation)
-        await drop_holds(tx, evaluation, doctor.id)
-        return requested_slot(request, offer.service, doctor.id)
+        hold = await drop_holds(tx, evaluation, doctor.id)
+        slot = requested_slot(request, offer.service, doctor.id)
+        claim = granted_claim(appointment_id, request, slot, previous, evaluation.needed_override(doctor.id))
+        return Grant(claim, hold, evaluation)
 
     async def _require_own_hold(self, tx: CalendarTransaction, evaluation: SlotEvaluation, request: ReserveTime) -> None:
         """Raise HoldMismatch or HoldExpired if the request names a hold that is not for it."""
@@ -132,6 +142,21 @@ class Reservations:
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
+async def _require_still_bookable(tx: CalendarTransaction, request: SlotRequest, claim: Claim) -> None:
+    """Raise LostRace if another rule than the lifted one refuses the time now.
+
+    A claim over others takes a lane of its own, so that the primary key does not report what other transactions have written since the
+    first read. From now on it does: the claim has its grains.
+    """
+    assert claim.slot is not None
+    doctors = [doctor for doctor in request.offer.doctors if doctor.id == claim.slot.doctor_id]
+    viewer = replace(request.viewer, exclude_appointment_id=claim.id)
+    offer = ServiceOffer(request.service, doctors)
+    evaluation = await load_evaluation(tx, offer, request.starts_at, viewer, override=request.override)
+    if evaluation.best_doctor() is None:
+        raise LostRace
+
+
 async def _for_current_patient(tx: CalendarTransaction, message: MessageT) -> MessageT:
     """Return a message of appointment-service, which may not have followed a merge yet, as one about the patient who has the data now."""
     return message.model_copy(update={"patient_id": await tx.find_current_patient(message.patient_id)})
@@ -152,12 +177,15 @@ async def log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previou
         log_event("visits_overlap_after_merge", logging.WARNING, appointment=str(claim.id), patient=str(claim.slot.patient_id))
 
 
-async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> None:
-    """Drop the holds that a booking with this doctor removes."""
+async def drop_holds(tx: CalendarTransaction, evaluation: SlotEvaluation, doctor_id: UUID) -> Hold | None:
+    """Drop the holds that a booking with this doctor removes, except the one whose time it takes over. Return that one."""
+    converted = evaluation.convertible_hold(doctor_id)
     viewer_id, is_capped = evaluation.request.viewer.id, evaluation.request.service.is_capped
     own_holds = await tx.list_holds_of_owner(viewer_id) if is_capped and viewer_id else []
     for hold in evaluation.removable_holds(doctor_id, own_holds):
-        await tx.drop_hold(hold)
+        if converted is None or hold.id != converted.id:
+            await tx.drop_hold(hold)
+    return converted
 
 
 def cap_lock_keys(service: ServiceTerms, doctors: Sequence[DoctorTerms]) -> list[UUID]:

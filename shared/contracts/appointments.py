@@ -24,6 +24,17 @@ class AppointmentStatus(StrEnum):
     MISSED = "missed"
 
 
+class OverrideCode(StrEnum):
+    """The rule of the calendar that staff may lift for one appointment, with a reason; all other rules still apply."""
+
+    OVERBOOK = "overbook"
+    OFF_HOURS = "off_hours"
+    SHORT_NOTICE = "short_notice"
+    BEYOND_HORIZON = "beyond_horizon"
+    CAP = "cap"
+    ON_LEAVE = "on_leave"
+
+
 # A named alias is one schema in the OpenAPI document, so that generated clients have one type for it.
 AppointmentSort = TypeAliasType("AppointmentSort", Literal["starts_at", "-starts_at", "created_at", "-created_at"])
 StatusAfterEdit = TypeAliasType(

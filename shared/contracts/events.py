@@ -177,8 +177,8 @@ class BreakGlassOpened(Event):
 class AuditRecorded(Event):
     """Somebody read or changed data of a person, or was refused.
 
-    `action` is `noun.verb`, such as `medical_history.read`. `relation` says why the actor may; it is null after a refusal. `row_id`
-    names the row of the service `source` that this is about; free text stays in that row.
+    `action` is `noun.verb`, such as `medical_history.read`. `relation` says why the actor may, or which rule staff lifted; it is
+    null after a refusal. `row_id` names the row of the service `source` that this is about; free text stays in that row.
     """
 
     topic = "audit.recorded.v1"

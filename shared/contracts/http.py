@@ -9,8 +9,9 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypeAliasType
 
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.identity import Caller, Role
-from shared.contracts.texts import OneLineText
+from shared.contracts.texts import ClinicMessageText, OneLineText, RequiredText
 from shared.contracts.values import (
     CalendarDate,
     Currency,
@@ -137,6 +138,13 @@ class DoctorRules(ReadModel):
     version: int
 
 
+class SendClinicMessage(RequestModel):
+    """The body of `PUT /internal/clinic-messages/{message_id}`: a message of the clinic to a patient, or to the guardians."""
+
+    patient_id: UUID
+    text: ClinicMessageText
+
+
 class RulesVersion(RequestModel):
     """The version of a doctor's or a service type's rules that the calendar must have at least."""
 
@@ -242,6 +250,13 @@ class CreatePatient(RequestModel):
     locale: Locale | None = None
 
 
+class StaffOverride(RequestModel):
+    """Which rule of the calendar staff lift for an appointment, and why. All other rules still apply."""
+
+    code: OverrideCode
+    reason: RequiredText = Field(examples=["In acute pain"])
+
+
 class ReserveTime(RequestModel):
     """The body of `PUT /internal/reservations/{appointment_id}`: a request to reserve a time.
 
@@ -250,7 +265,8 @@ class ReserveTime(RequestModel):
     the visit is already taking place with the named doctor, and its time is reserved even if it is not free. `service_version` and
     `doctor_version` are those of the rules that the caller has seen; the calendar uses no older ones. `appointment_version` is that of the
     appointment which requests: events of this and earlier versions no longer say whether its visit has begun. `duration_minutes` is the
-    length that was agreed when the appointment was booked; without it the visit is as long as the service type is now.
+    length that was agreed when the appointment was booked; without it the visit is as long as the service type is now. `override` names
+    the rule that staff lift; appointment-service has decided that they may.
     """
 
     service_id: UUID
@@ -265,10 +281,14 @@ class ReserveTime(RequestModel):
     doctor_version: int = Field(default=0, ge=0, lt=2**31)
     appointment_version: int = Field(default=0, ge=0, lt=2**31)
     duration_minutes: int | None = Field(default=None, ge=5, le=24 * 60, multiple_of=5)
+    override: OverrideCode | None = None
 
 
 class Reservation(ReadModel):
-    """A reserved time: the half-open range from `starts_at` to `ends_at`, in UTC. `live` is False once it was released."""
+    """A reserved time: the half-open range from `starts_at` to `ends_at`, in UTC. `live` is False once it was released.
+
+    `override` is the rule that had to be lifted for it; None if no rule refused it.
+    """
 
     appointment_id: UUID
     service_id: UUID
@@ -278,6 +298,7 @@ class Reservation(ReadModel):
     ends_at: Instant
     revision: int
     live: bool = True
+    override: OverrideCode | None = None
 
 
 class Alternative(ReadModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany, facts
+from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, TooMany, facts
 
 EXAMPLE_ALTERNATIVES = [
     {"doctor_id": "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "starts_at": "2026-03-09T13:30:00Z"},
@@ -156,3 +156,12 @@ class PatientWasMerged(NotFound):
     detail = "This patient was merged into another one."
     remedy = "Use the patient that `merged_into` names."
     example_facts = facts(merged_into="01a206b9-ffc9-726c-b520-6c5fbdafecf3")
+
+
+class OverrideNotAllowed(Forbidden):
+    """Raised when a caller who is not staff sends an override, or reception one that the clinic does not leave to them."""
+
+    code = "override_not_allowed"
+    detail = "You may not lift this rule of the calendar."
+    remedy = "Choose a start from `GET /slots`, or ask an admin. The clinic decides which rules the reception may lift."
+    example_pointers = ("/override",)

@@ -103,6 +103,8 @@ _RequireVisible = AfterValidator(_require_visible)
 _RequiredKeywords = SchemaKeywords(pattern=REQUIRED_TEXT_PATTERN)
 RequiredText = Annotated[MultiLineText, Field(min_length=1, max_length=500), _RequireVisible, _RequiredKeywords]
 """Free text of up to 500 characters, one of them visible."""
+ClinicMessageText = Annotated[MultiLineText, Field(min_length=1), _RequireVisible, _RequiredKeywords]
+"""What the clinic writes to patients: up to 2000 characters, one of them visible."""
 RequiredLongText = Annotated[
     str,
     StringConstraints(strip_whitespace=True, max_length=5000),

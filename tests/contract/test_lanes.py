@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -19,6 +19,7 @@ from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import BlockKind, TimeBlock
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import SqlCalendarStore
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.identity import Caller, Role
 from shared.contracts.relayed_refusals import NotBookable, SlotTaken
 from tests.contract.grain_table import Lanes, a_claim, list_claimed_grains, list_lanes, open_store
@@ -27,6 +28,7 @@ from tests.property.calendar_use_cases import CalendarUseCases
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, PATIENT, a_doctor, a_reservation_request, a_service
 
 DOCTORS, PATIENTS, HOUR = range(1, 3), range(11, 31), range(100, 124)
+PATIENT_IDS = [UUID(int=number) for number in PATIENTS]
 QUARTER = timedelta(minutes=15)
 Action = Callable[[], Awaitable[object]]
 
@@ -37,11 +39,10 @@ class ExpectedLanes:
 
     lanes: Lanes = field(default_factory=dict)
 
-    def take(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan], *, may_overlap: bool) -> bool:
-        """Return True if the grains can be taken: by an ordinary claim only if all are free, by an overlapping claim in the lowest free
-        lanes."""
+    def take(self, claim_id: UUID, resource_spans: Iterable[ResourceSpan], *, overlapping: Collection[UUID]) -> bool:
+        """Return True if the grains can be taken: those of `overlapping` in the lowest free lanes, those of others if they are free."""
         keys = keys_of(resource_spans)
-        if not may_overlap and any(key in self.lanes for key in keys):
+        if any(key in self.lanes for key in keys if key[0] not in overlapping):
             return False
         for key in keys:
             taken = self.lanes.setdefault(key, {})
@@ -110,7 +111,7 @@ class LaneCalendar:
     async def check_consistency(self) -> None:
         """Lane 0 is taken where any lane is, ordinary claims have lane 0, and every grain belongs to the right claims.
 
-        Of a claim whose patient is another one by now, only the doctor's time must be in lane 0.
+        Of a claim whose patient is another one by now, only the doctor's time must be in lane 0; of an overbooked one, only the patient's.
         """
         lanes = await list_lanes(self.store)
         assert all(0 in taken for taken in lanes.values())
@@ -121,8 +122,9 @@ class LaneCalendar:
         assert all(lanes[key][0] == claim.id for claim in ordinary for key in keys_of(self._spans_in_lane_0(claim)))
 
     def _spans_in_lane_0(self, claim: Claim) -> list[ResourceSpan]:
-        spans = claim.resource_spans
-        return [item for item in spans if claim.id not in self.merged or (claim.slot and item.resource_id == claim.slot.doctor_id)]
+        assert claim.slot is not None
+        shared = claim.overlapping_resource_ids | ({claim.slot.patient_id} if claim.id in self.merged else set())
+        return [item for item in claim.resource_spans if item.resource_id not in shared]
 
 
 def with_patient(claim: Claim, patient: int) -> Claim:
@@ -136,11 +138,10 @@ def keys_of(resource_spans: Iterable[ResourceSpan]) -> list[tuple[UUID, int]]:
     return [(resource_id, grain) for resource_id, span in resource_spans for grain in span]
 
 
-def random_claim(rng: random.Random, number: int, *, may_overlap: bool) -> Claim:
+def random_claim(rng: random.Random, number: int, *, may_overlap: bool = False, override: OverrideCode | None = None) -> Claim:
     doctor_and_patient, start = (rng.choice(DOCTORS), rng.choice(PATIENTS)), rng.choice(HOUR)
-    return replace(
-        a_claim(number, *doctor_and_patient, start, length=rng.randrange(1, 7), buffer=rng.randrange(3)), may_overlap=may_overlap
-    )
+    claim = a_claim(number, *doctor_and_patient, start, length=rng.randrange(1, 7), buffer=rng.randrange(3))
+    return replace(claim, may_overlap=may_overlap, override=override)
 
 
 def leave(number: int, doctor: int, span: range) -> TimeBlock:
@@ -166,14 +167,15 @@ async def calendar(sql_url: str) -> AsyncIterator[LaneCalendar]:
 
 async def step(calendar: LaneCalendar, expected_lanes: ExpectedLanes, rng: random.Random, number: int) -> None:
     """Make one random change in the expected lanes and in the table."""
-    change = rng.choice(["book", "book", "overbook", "overbook", "block", "release", "release", "merge", "merge"])
+    change = rng.choice(["book", "book", "begin", "begin", "overbook", "overbook", "block", "release", "release", "merge", "merge"])
     current: list[Claim | TimeBlock] = [*calendar.claims.values(), *calendar.blocks.values()]
     if change == "merge" and calendar.claims:
         old, patient = rng.choice(list(calendar.claims.values())), rng.choice(PATIENTS)
         new = with_patient(old, patient)
         if new.slot != old.slot:
             expected_lanes.free(old.id, [item for item in old.resource_spans if item not in new.resource_spans])
-            expected_lanes.take(new.id, [item for item in new.resource_spans if item not in old.resource_spans], may_overlap=True)
+            taken = [item for item in new.resource_spans if item not in old.resource_spans]
+            expected_lanes.take(new.id, taken, overlapping=PATIENT_IDS)
         await calendar.merge(old, patient)
     elif change == "release" and current:
         released = rng.choice(current)
@@ -181,11 +183,12 @@ async def step(calendar: LaneCalendar, expected_lanes: ExpectedLanes, rng: rando
         await (calendar.cancel(released) if isinstance(released, Claim) else calendar.delete_block(released))
     elif change == "block":
         block = random_block(rng, number)
-        expected_lanes.take(block.id, block.resource_spans, may_overlap=True)
+        expected_lanes.take(block.id, block.resource_spans, overlapping=[block.doctor_id])
         await calendar.block(block)
     else:
-        claim = random_claim(rng, number, may_overlap=change == "overbook")
-        if expected_lanes.take(claim.id, claim.resource_spans, may_overlap=claim.may_overlap):
+        override = OverrideCode.OVERBOOK if change == "overbook" else None
+        claim = random_claim(rng, number, may_overlap=change == "begin", override=override)
+        if expected_lanes.take(claim.id, claim.resource_spans, overlapping=claim.overlapping_resource_ids):
             await calendar.book(claim)
         else:
             with pytest.raises(SlotTaken):
@@ -205,8 +208,10 @@ async def test_the_lanes_are_the_expected_ones_and_all_are_freed_in_the_end(cale
 
 
 def new_claims_and_blocks(calendar: LaneCalendar, rng: random.Random, first: int) -> list[Action]:
-    """Return 30 overlapping claims, 30 ordinary claims and 10 leaves."""
-    claims = [random_claim(rng, first + number, may_overlap=number < 30) for number in range(60)]
+    """Return 20 claims of visits that have begun, 20 overbooked ones, 30 ordinary ones, and 10 leaves."""
+    begun = [random_claim(rng, first + number, may_overlap=True) for number in range(20)]
+    overbooked = [random_claim(rng, first + 20 + number, override=OverrideCode.OVERBOOK) for number in range(20)]
+    claims = [*begun, *overbooked, *(random_claim(rng, first + 40 + number) for number in range(30))]
     blocks = [random_block(rng, first + 100 + number) for number in range(10)]
     return [*(partial(calendar.book, claim) for claim in claims), *(partial(calendar.block, block) for block in blocks)]
 

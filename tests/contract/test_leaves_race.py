@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from scheduling_svc.domain.claims import BookedSlot, Claim
+from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.leaves import Leave
 from scheduling_svc.domain.refusals import AffectedChanged
 from scheduling_svc.repository import SqlCalendarStore, SqlCalendarTransaction
@@ -44,9 +45,9 @@ class InterruptedTransaction(SqlCalendarTransaction):
         await self.on_affected_read()
         return affected
 
-    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
         await self.before_claim_saved()
-        await super().save_claim(claim, previous, capacity=capacity)
+        await super().save_claim(claim, previous, capacity=capacity, from_hold=from_hold)
         await self.after_claim_saved()
 
     async def insert_leave(self, leave: Leave) -> None:

@@ -16,6 +16,7 @@ SEMANTIC_CODES = frozenset(
     {
         "bad_code",
         "bad_cursor",
+        "dry_run_required",
         "duplicate_item",
         "expires_in_the_past",
         "address_not_allowed",
@@ -24,6 +25,8 @@ SEMANTIC_CODES = frozenset(
         "bad_search",
         "born_later",
         "idempotency_key_reused",
+        "ids_not_unique",
+        "ids_or_filter",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",
         "invalid_request",  # which fields of /auth/token a grant needs
@@ -32,6 +35,7 @@ SEMANTIC_CODES = frozenset(
         "not_a_doctor",
         "not_bookable",
         "nothing_changes",
+        "nothing_to_override",
         "onset_before_birth",
         "onset_in_the_future",
         "out_of_range",
@@ -40,11 +44,13 @@ SEMANTIC_CODES = frozenset(
         "range_reversed",
         "range_too_long",
         "same_patient",
+        "target_mismatch",
         "target_required",
         "template_syntax",
         "template_too_long",
         "template_variable_missing",
         "template_variable_unknown",
+        "text_mismatch",
         "token_invalid",
         "unknown_doctor",
         "unknown_service",

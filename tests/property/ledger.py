@@ -100,6 +100,14 @@ class CalendarModel:
         self.visits[claim_id] = ModelVisit(slot, patient, current.revision + 1 if current else 1)
         return None
 
+    def overbook(self, claim_id: UUID, slot: ModelSlot, patient: UUID, staff: UUID) -> str | None:
+        """Book a time that is taken or held, or in which buffers are missing; a group without a free seat takes nobody."""
+        if refused := self.refusal(slot, viewer=staff, patient=patient, is_overbooking=True):
+            return refused
+        self._drop_removable_holds(slot, staff)
+        self.visits[claim_id] = ModelVisit(slot, patient)
+        return None
+
     def hold(self, claim_id: UUID, slot: ModelSlot, owner: UUID) -> str | None:
         if refused := self.refusal(slot, viewer=owner, patient=owner):
             return refused
@@ -145,8 +153,12 @@ class CalendarModel:
 
     # Decisions
 
-    def refusal(self, slot: ModelSlot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None) -> str | None:
+    def refusal(
+        self, slot: ModelSlot, *, viewer: UUID, patient: UUID, exclude_appointment_id: UUID | None = None, is_overbooking: bool = False
+    ) -> str | None:
         codes = self.reasons(slot, viewer=viewer, patient=patient, exclude_appointment_id=exclude_appointment_id)
+        if is_overbooking:
+            codes = codes - {"taken", "held", "buffer"} | self._reasons_of_group(slot, viewer)
         if codes - CONFLICTS.keys() <= {CAP_REASON} and codes & CONFLICTS.keys():
             return next(CONFLICTS[code] for code in CONFLICTS if code in codes)
         return " ".join(["not_bookable", *sorted(codes)]) if codes else None
@@ -165,15 +177,26 @@ class CalendarModel:
         last_seats_held = slot.is_shared and booked_seats < slot.terms.capacity <= booked_seats + held_seats
         other_times = [other for other in booked if not do_overlap(slot.visit, other.visit)]
         held_times = [other for other in holds if not other.is_shared or other not in booked]
+        is_full = slot.is_shared and booked_seats >= slot.terms.capacity
+        is_held_for_viewer = any(held.owner == viewer and held.slot == slot and held.is_active(self.now) for held in self.holds.values())
+        is_open = can_join or last_seats_held or is_held_for_viewer
         reasons = {
             "on_leave": any(doctor == slot.doctor and do_overlap(slot.span, span) for doctor, span in self.leaves.values()),
-            "taken": len(other_times) < len(booked) and not can_join and not last_seats_held,
+            "taken": is_full or (len(other_times) < len(booked) and not is_open),
             "held": last_seats_held or (not can_join and any(do_overlap(slot.span, other.span) for other in held_times)),
-            "buffer": not can_join and not last_seats_held and any(do_overlap(slot.span, other.span) for other in other_times),
+            "buffer": not is_open and any(do_overlap(slot.span, other.span) for other in other_times),
             CAP_REASON: not can_join and slot.terms.daily_cap is not None and count(slot.terms, booked + holds) >= slot.terms.daily_cap,
             "patient_busy": any(visit.patient == patient and do_overlap(slot.visit, visit.slot.visit) for visit in visits),
         }
         return {code for code, applies in reasons.items() if applies}
+
+    def _reasons_of_group(self, slot: ModelSlot, viewer: UUID) -> set[str]:
+        """Return why nobody can join the group that meets at a slot."""
+        booked = [visit.slot for visit in self.visits.values()].count(slot)
+        held = [held.slot for held in self.holds.values() if held.is_active(self.now) and held.owner != viewer].count(slot)
+        if not slot.is_shared or booked + held < slot.terms.capacity:
+            return set()
+        return {"taken"} if booked >= slot.terms.capacity else {"held"}
 
     def _hold_refusal(self, held: UUID, slot: ModelSlot, by: UUID) -> str | None:
         """Return what is wrong with the hold that a request names."""

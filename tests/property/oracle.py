@@ -92,11 +92,12 @@ class Oracle:
         others: list[BookedVisit] = [hold for hold in self.holds if not hold.own and self.now < hold.until]
         others += [group for group in self.groups if not group.booked]
         held = any(first < hold.ends_at + hold.after and hold.starts_at - hold.before < last for hold in others)
+        is_held_for_viewer = self._has_own_hold_of(start, end, first, last)
         last_seats_are_held = mine is not None and mine.booked < self.service.capacity
         against = {
-            "taken": taken and not last_seats_are_held,
+            "taken": ((mine is not None and mine.booked > 0) or (taken and not is_held_for_viewer)) and not last_seats_are_held,
             "held": held or last_seats_are_held,
-            "buffer": close and not last_seats_are_held,
+            "buffer": close and not last_seats_are_held and not is_held_for_viewer,
             "daily_cap_reached": self._full(start, self.service.daily_cap, "%Y-%m-%d"),
             "weekly_cap_reached": self._full(start, self.service.weekly_cap, "%G-%V"),
         }
@@ -106,6 +107,12 @@ class Oracle:
         """Return True if the viewer holds the five minutes of a start for this service."""
         own = [hold for hold in self.holds if hold.own and hold.counts and self.now < hold.until]
         return any(hold.starts_at <= start < hold.starts_at + FIVE for hold in own)
+
+    def _has_own_hold_of(self, start: datetime, end: datetime, first: datetime, last: datetime) -> bool:
+        """Return True if the viewer holds exactly this visit with these buffers: then visits in it were booked over the hold."""
+        wanted = (start, end, first, last)
+        own = [hold for hold in self.holds if hold.own and hold.counts and self.now < hold.until]
+        return any(wanted == (hold.starts_at, hold.ends_at, hold.starts_at - hold.before, hold.ends_at + hold.after) for hold in own)
 
     def _full(self, start: datetime, cap: int | None, period: str) -> bool:
         """Return True if the doctor has the maximum of visits of the service in the local date or the ISO week of a start."""

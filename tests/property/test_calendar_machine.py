@@ -20,6 +20,7 @@ from scheduling_svc.domain.holds import HoldRequest
 from scheduling_svc.domain.leaves import Leave, LeaveAction, LeaveDecision
 from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.tables import CLAIM_GRAINS, METADATA, SEATS
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.events import AppointmentAmended
 from shared.contracts.grains import grain_of, instant_of
 from shared.contracts.http import Actor, ServiceTypeRules
@@ -43,6 +44,7 @@ SERVICES = [
 ]
 PEOPLE = [UUID(int=0xA1 + number) for number in range(3)]
 GRAINS_PER_QUARTER = 3
+STAFF = Actor(id=UUID(int=0xEC), role=Role.RECEPTION)
 V = TypeVar("V")
 people, picks = st.sampled_from(PEOPLE), st.integers(0, 99)
 doctors = st.sampled_from([DOCTOR, COLLEAGUE])
@@ -120,6 +122,25 @@ class CalendarMachine(RuleBasedStateMachine):
     @rule(slot=slots, patient=people)
     def book(self, slot: ModelSlot, patient: UUID) -> None:
         self.reserve(self.new(), slot, patient)
+
+    @rule(slot=slots, patient=people)
+    def overbook(self, slot: ModelSlot, patient: UUID) -> None:
+        """Staff book a time whether or not it is taken or held."""
+        claim_id, times = self.new(), {"starts_at": instant_of(slot.start), "override": OverrideCode.OVERBOOK}
+        request = a_reservation_request(service_id=slot.terms.id, doctor_id=slot.doctor, patient_id=patient, by=STAFF, **times)
+        assert self.result(self.use_cases.reservations.reserve(claim_id, request)) == self.model.overbook(claim_id, slot, patient, STAFF.id)
+
+    @if_any_visits
+    @rule(pick=picks, patient=people)
+    def overbook_a_visit(self, pick: int, patient: UUID) -> None:
+        _, visit = pick_item(self.model.visits, pick)
+        self.overbook(visit.slot, patient)
+
+    @if_any_holds
+    @rule(pick=picks, patient=people)
+    def overbook_a_hold(self, pick: int, patient: UUID) -> None:
+        _, held = pick_item(self.model.holds, pick)
+        self.overbook(held.slot, patient)
 
     @rule(slot=slots, owner=people)
     def hold(self, slot: ModelSlot, owner: UUID) -> None:

@@ -12,12 +12,13 @@ from tests.running import problem_response
 
 
 class FakeServices:
-    """auth-, doctor-, patient- and appointment-service.
+    """auth-, doctor-, patient-, appointment-, scheduling- and notification-service.
 
     Hosts in `unreachable` do not get the request; those in `losing_responses` carry it out, but their response does not arrive.
     `requests` has the method, the host with the path, and the body of each request; `queries` the parameters of each list; `renamed` the
     new names of profiles, `prepared` the doctors who wait for the role of their accounts. `loses_next_response` is the host whose next
     response does not arrive. `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
+    `clinic_messages` are the messages to patients by id, `move_previews` what the calendar says about moves, by appointment.
     With `refuses_patients`, patients with new accounts were erased.
     """
 
@@ -35,6 +36,8 @@ class FakeServices:
         self.requests: list[tuple[str, str, Any]] = []
         self.queries: list[list[tuple[str, str]]] = []
         self.checks_in_after_listing: dict[str, Any] | None = None
+        self.clinic_messages: dict[str, Any] = {}
+        self.move_previews: dict[str, dict[str, Any]] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         host, body = request.url.host, json.loads(request.content or b"null")
@@ -81,6 +84,11 @@ class FakeServices:
     def _respond(self, host: str, request: httpx.Request, body: Any) -> httpx.Response:
         collection, _, rest = request.url.path.removeprefix("/internal/").partition("/")
         resource_id, _, action = rest.partition("/")
+        if host == "notification-service":
+            self.clinic_messages[resource_id] = body
+            return httpx.Response(204)
+        if host == "scheduling-service":
+            return httpx.Response(200, json={"items": [self._preview_move(move) for move in body["moves"]]})
         if host == "appointment-service":
             return self._respond_about_appointment(request, resource_id, action, body)
         if host == "patient-service" or (host == "doctor-service" and request.method == "PATCH"):
@@ -136,13 +144,16 @@ class FakeServices:
     def _respond_about_appointment(self, request: httpx.Request, appointment_id: str, action: str, body: Any) -> httpx.Response:
         if not appointment_id:
             return self._list_appointments(request)
+        if appointment_id == "lookup":
+            return httpx.Response(200, json={"items": [self.appointments[key] for key in body["ids"] if key in self.appointments]})
         if appointment_id not in self.appointments:
             return problem_response(404, "no_such_appointment")
         appointment = self.appointments[appointment_id]
         if action == "cancel":
             if appointment["status"] == "checked_in":
                 return problem_response(409, "illegal_move", allowed=["in_progress"])
-            appointment |= {"status": "cancelled", "cancelled_by": body["by"]["id"]}
+            version = appointment["version"] + int(appointment["status"] != "cancelled")
+            appointment |= {"status": "cancelled", "cancelled_by": body["by"]["id"], "version": version}
         if request.method == "PUT" and not self._was_made(body["operation_id"]):
             if body.get("expected_version", appointment["version"]) != appointment["version"]:
                 return problem_response(412, "stale_version", version=appointment["version"])
@@ -153,6 +164,12 @@ class FakeServices:
             appointment |= changes | {"version": appointment["version"] + 1}
             self.operations.add(body["operation_id"])
         return httpx.Response(200, json=appointment)
+
+    def _preview_move(self, move: dict[str, Any]) -> dict[str, Any]:
+        """Return the preview in `move_previews`, or that the move can be made."""
+        starts_at = move["starts_at"] or self.appointments[move["appointment_id"]]["starts_at"]
+        preview = {"appointment_id": move["appointment_id"], "doctor_id": move["doctor_id"], "starts_at": starts_at}
+        return preview | self.move_previews.get(move["appointment_id"], {})
 
     def _was_made(self, operation_id: str) -> bool:
         return operation_id in self.operations

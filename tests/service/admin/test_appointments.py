@@ -98,6 +98,35 @@ async def test_a_change_passes_on_the_admin_and_the_version(admin: RunningServic
     assert sent == body | added | {"starts_at": "2026-03-09T11:00:00Z"}
 
 
+async def test_the_reception_reads_and_changes_appointments_and_names_the_rule_that_it_lifts(
+    admin: RunningService, services: FakeServices
+) -> None:
+    appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
+    reception = bearer(Role.RECEPTION, ADMIN_ID)
+    for path in ("/admin/appointments", f"/admin/appointments/{appointment['id']}"):
+        assert (await admin.http.get(path, headers=reception)).status_code == 200
+    override = {"code": "overbook", "reason": "In acute pain"}
+    body = {"starts_at": "2026-03-09T11:00:00Z", "reason": "asked by phone", "override": override}
+    url = f"/admin/appointments/{appointment['id']}"
+    response = await admin.http.put(url, json=body, headers=reception | {"If-Match": "*"})
+    sent = services.requests[-1][2]
+    assert (response.status_code, sent["by"]["role"], sent["override"]) == (200, "reception", override)
+
+
+@pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
+async def test_no_one_else_reaches_the_appointments_of_all(admin: RunningService, services: FakeServices, role: Role) -> None:
+    appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
+    url, caller = f"/admin/appointments/{appointment['id']}", bearer(role, ADMIN_ID)
+    body = {"starts_at": "2026-03-09T11:00:00Z", "reason": "x", "override": {"code": "overbook", "reason": "x"}}
+    answers = [
+        await admin.http.get("/admin/appointments", headers=caller),
+        await admin.http.get(url, headers=caller),
+        await admin.http.put(url, json=body, headers=caller | {"If-Match": "*"}),
+    ]
+    assert [answer.status_code for answer in answers] == [403, 403, 403]
+    assert services.requests == []
+
+
 async def test_a_change_whose_response_was_lost_is_made_once(admin: RunningService, services: FakeServices) -> None:
     appointment = services.add_appointment(DOCTOR, "2026-03-09T09:00:00Z")
     services.loses_next_response = "appointment-service"
@@ -145,7 +174,8 @@ async def test_a_taken_time_is_refused_with_alternatives(admin: RunningService, 
     [
         {"status": "booked"},
         {"reason": " "},
-        {"reason": "x", "override": {"code": "overbook", "reason": "x"}},
+        {"reason": "x", "starts_at": "2026-03-09T10:00:00Z", "override": {"code": "overbook"}},
+        {"reason": "x", "starts_at": "2026-03-09T10:00:00Z", "override": {"code": "everything", "reason": "x"}},
         {"reason": "x", "starts_at": "2026-03-09T09:00:00"},
         {"reason": "x", "doctor_id": "any"},
         {"reason": "x", "status": "<b>"},

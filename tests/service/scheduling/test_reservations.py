@@ -41,6 +41,7 @@ async def test_a_reservation_is_granted_and_can_be_read(clinic: RunningService) 
         "ends_at": "2026-03-09T08:30:00Z",
         "revision": 1,
         "live": True,
+        "override": None,
     }
     assert (await reserve(clinic, 1)).json() == granted.json()
     assert (await get(clinic, f"/{UUID(int=1)}")).json() == granted.json()

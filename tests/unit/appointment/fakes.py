@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from appointment_svc.domain.appointment import Appointment
+from appointment_svc.domain.overrides import OverridePolicy
 from appointment_svc.domain.refusals import NoSuchAppointment
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import ACTIVE, FOLLOWS_DOCTOR, AppointmentStatus
@@ -24,8 +25,9 @@ from appointment_svc.usecases.queries import AppointmentQueries
 from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.contacts import PatientContact
-from shared.contracts.events import AppointmentEvent, LeaveTaken, PatientErased
+from shared.contracts.events import AppointmentEvent, AuditRecorded, LeaveTaken, PatientErased
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
 from shared.contracts.identity import Caller
 from shared.contracts.refusals import NotFound, Unavailable
@@ -81,6 +83,7 @@ class InMemoryStore:
     stop_points: StopPoints = field(default_factory=StopPoints)
     appointments: dict[UUID, Appointment] = field(default_factory=dict)
     events: list[AppointmentEvent] = field(default_factory=list)
+    audit_events: list[AuditRecorded] = field(default_factory=list)
     saved_meanwhile: list[Appointment] = field(default_factory=list)
     postponed: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
@@ -121,6 +124,8 @@ class InMemoryStore:
                 raise RowChanged
             if appointment.unsaved_change and appointment.unsaved_change.event:
                 self.events.append(appointment.unsaved_change.event)
+            if appointment.unsaved_change and appointment.unsaved_change.audit_event:
+                self.audit_events.append(appointment.unsaved_change.audit_event)
             saved = replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
             self.appointments[appointment.id] = saved
         return saved
@@ -232,7 +237,8 @@ def order_of(appointment: StoredAppointment) -> tuple[datetime, UUID]:
 class FakeCalendar:
     """Reserves and releases as scheduling-service does: by revision, with a tombstone after a release.
 
-    `failure` is raised instead of an answer. A request without a doctor gets the first of `doctors` who is free.
+    `failure` is raised instead of an answer. A request without a doctor gets the first of `doctors` who is free. Of the overrides, only
+    `overbook` has an effect.
     """
 
     stop_points: StopPoints = field(default_factory=StopPoints)
@@ -264,12 +270,14 @@ class FakeCalendar:
         ]
         busy = {reservation.doctor_id for reservation in others}
         candidates = [request.doctor_id] if request.doctor_id else self.doctors
-        free = [doctor_id for doctor_id in candidates if doctor_id not in busy or request.begun]
+        may_overlap = request.begun or request.override is OverrideCode.OVERBOOK
+        free = [doctor_id for doctor_id in candidates if doctor_id not in busy or may_overlap]
         if not free or (request.patient_id in {reservation.patient_id for reservation in others} and not request.begun):
             raise SlotTaken(alternatives=[])
         self.tombstones.pop(appointment_id, None)
         fields = request.model_dump(include={"service_id", "patient_id", "starts_at", "revision"}) | {"doctor_id": free[0]}
-        self.reservations[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at)
+        override = request.override if free[0] in busy else None
+        self.reservations[appointment_id] = Reservation(**fields, appointment_id=appointment_id, ends_at=ends_at, override=override)
         return self.reservations[appointment_id]
 
     def take_leave(self, *outcomes: LeaveOutcome) -> None:
@@ -316,6 +324,7 @@ class FakeClinic:
     stop_points: StopPoints = field(default_factory=StopPoints)
     clock: MovableClock = field(default_factory=lambda: MovableClock(NOON, running=False))
     max_active: int = 20
+    reception_may_override: frozenset[OverrideCode] = frozenset({OverrideCode.OVERBOOK})
     service: ServiceTypeRules = field(default_factory=a_service)
     doctors: dict[UUID, DoctorRules] = field(
         default_factory=lambda: {doctor_id: a_doctor(id=doctor_id) for doctor_id in (DOCTOR, COLLEAGUE)}
@@ -335,8 +344,9 @@ class FakeClinic:
     def __post_init__(self) -> None:
         self.store, self.calendar = InMemoryStore(self.stop_points), FakeCalendar(self.stop_points)
         self.synchronizer = CalendarSynchronizer(self.store, self.calendar, self, self.clock)
-        self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active, LINK_TOKENS)
-        self.actions = AppointmentActions(self.store, self.synchronizer, self, self, self.clock)
+        policy = OverridePolicy(self.reception_may_override)
+        self.booking = Booking(self.store, self.synchronizer, self, self, self.clock, self.max_active, LINK_TOKENS, policy)
+        self.actions = AppointmentActions(self.store, self.synchronizer, self, self, self.clock, policy)
         self.leaves = LeaveFollower(self.store, self.synchronizer)
         self.reconciliation = Reconciliation(self.store, self.calendar, self.synchronizer, self.clock, RETRY_AFTER)
         self.doctor_follower = DoctorFollower(self.store, self.synchronizer, self.clock)

@@ -24,7 +24,8 @@ def test_a_document_of_an_earlier_release_is_read_and_written_under_the_same_nam
     written = to_document(from_document(document))
     del document["denial"]["title"]  # earlier releases stored it; it follows from the code
     document["service"]["reminder_offsets_minutes"] = None  # a field of newer releases, as those that follow
-    assert written == document | {"event_count": 0, "confirmed_at": None, "former_patient_ids": []}
+    document["history"][0]["override"] = document["intent"]["override"] = None
+    assert written == document | {"event_count": 0, "confirmed_at": None, "former_patient_ids": [], "overridden": None}
 
 
 def test_renamed_fields_are_read_from_their_stored_names() -> None:

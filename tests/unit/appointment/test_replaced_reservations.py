@@ -145,7 +145,7 @@ async def test_a_refused_booking_answers_at_once_and_its_release_waits_for_the_c
     refused = await clinic.store.save(after_reply(appointment, replaced))
     clinic.calendar.failure = Unavailable()
     with pytest.raises(Refusal, match="The clinic moved"):
-        await clinic.booking.book(None, ANNA, appointment.id)  # type: ignore[arg-type]
+        await clinic.booking.book(a_booking_request(), ANNA, appointment.id)
     assert clinic.store.appointments[appointment.id] == refused
     await clinic.restart()
     assert clinic.inconsistencies() == []

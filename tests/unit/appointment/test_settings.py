@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from appointment_svc.settings import AppointmentSettings
+from shared.contracts.appointments import OverrideCode
 from shared.kit.settings import InvalidSettings
 
 STRONG, OTHER = "7f3b1e0c9d5a4862bb10c4d7e6f8a915", "0a9d5a4862bb10c4d7e6f8a9157f3b1e"
@@ -39,3 +40,15 @@ def test_the_secret_of_links_can_come_from_a_file(monkeypatch: pytest.MonkeyPatc
     (tmp_path / "secret").write_text(f"{OTHER}\n")
     monkeypatch.setenv("APPOINTMENT_LINK_SECRET_FILE", str(tmp_path / "secret"))
     assert AppointmentSettings.read().link_secret == OTHER
+
+
+def test_the_rules_that_the_reception_may_lift_are_a_comma_separated_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert AppointmentSettings.from_values(env="test").reception_may_override == ()
+    monkeypatch.setenv("APPOINTMENT_RECEPTION_MAY_OVERRIDE", "overbook, off_hours,")
+    assert AppointmentSettings.from_values(env="test").reception_may_override == (OverrideCode.OVERBOOK, OverrideCode.OFF_HOURS)
+
+
+def test_an_unknown_rule_stops_the_start_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APPOINTMENT_RECEPTION_MAY_OVERRIDE", "overbook,everything")
+    with pytest.raises(SystemExit, match=r"^APPOINTMENT_RECEPTION_MAY_OVERRIDE: .*overbook.*$"):
+        AppointmentSettings.from_values(env="test")

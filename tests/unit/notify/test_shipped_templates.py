@@ -12,16 +12,16 @@ from notify_svc.clients.languages import date_format, find_language, shipped_lan
 from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template
 from notify_svc.clients.template_examples import example_content, longest_content
-from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_ABOUT_RECORDS, KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
+from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_ABOUT_PATIENTS, KINDS_WITHOUT_APPOINTMENT, Audience, MessageKind
 from notify_svc.domain.templates import TEMPLATES, template_name
 from tests.unit.notify.builders import CLINIC
 
 LANGUAGES = ("de", "en", "es", "fr")
 REVISIONS = {
-    "de": (3, "b6801ccacc4b2e05"),
-    "en": (3, "47ee1dbe4686712a"),
-    "es": (3, "68c0c1ddb57318f0"),
-    "fr": (3, "7c773d374fb25f11"),
+    "de": (4, "dab32439546b14b7"),
+    "en": (4, "d27e536c621bf019"),
+    "es": (4, "1942b11e951c3e41"),
+    "fr": (4, "9672cbd9c7f8877f"),
 }
 """The revision of each language and the digest of its templates. Raise the revision with every change, so that the ETags change too."""
 ABOUT_VISITS = set(MessageKind) - KINDS_WITHOUT_APPOINTMENT
@@ -39,9 +39,9 @@ def digest_of(language: str) -> str:
 
 def test_every_message_has_a_template() -> None:
     about_visits = {(kind, audience) for kind in ABOUT_VISITS for audience in (Audience.PATIENT, Audience.DOCTOR)}
-    to_owners = {(kind, Audience.OWNER) for kind in set(MessageKind) - ABOUT_VISITS - KINDS_ABOUT_RECORDS}
-    about_records = {(kind, Audience.PATIENT) for kind in KINDS_ABOUT_RECORDS}
-    assert {(rules.kind, rules.audience) for rules in TEMPLATES.values()} == (about_visits - WITHOUT_AUDIENCE) | to_owners | about_records
+    to_owners = {(kind, Audience.OWNER) for kind in set(MessageKind) - ABOUT_VISITS - KINDS_ABOUT_PATIENTS}
+    about_patients = {(kind, Audience.PATIENT) for kind in KINDS_ABOUT_PATIENTS}
+    assert {(rules.kind, rules.audience) for rules in TEMPLATES.values()} == (about_visits - WITHOUT_AUDIENCE) | to_owners | about_patients
     assert CANCELLING_KINDS < ABOUT_VISITS
 
 

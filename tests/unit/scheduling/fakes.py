@@ -152,9 +152,11 @@ class InMemoryCalendar:
     async def lock(self, *keys: UUID) -> None:
         """Do nothing: there is one transaction at a time."""
 
-    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1) -> None:
+    async def save_claim(self, claim: Claim, previous: Claim | None, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
         if self.concurrent_claims or self.claims.get(claim.id) != previous:
             raise LostRace
+        if from_hold:
+            await self.drop_hold(from_hold)
         self.claims[claim.id] = claim
         if previous is not None and claim.slot != previous.slot:
             self.merged = self.merged | {claim.id} if claim.has_other_patient(previous) else self.merged - {claim.id}
@@ -180,7 +182,9 @@ class InMemoryCalendar:
         ]
         return claim.slot is not None and patients.count(claim.slot.patient_id) > 1
 
-    async def insert_hold(self, hold: Hold, *, capacity: int = 1) -> None:
+    async def insert_hold(self, hold: Hold, *, capacity: int = 1, from_hold: Hold | None = None) -> None:
+        if from_hold:
+            await self.drop_hold(from_hold)
         self.holds = {key: other for key, other in self.holds.items() if other.live or other.owner_id != hold.owner_id}
         self.holds[hold.id] = hold
         self._require_no_overlap(capacity)
@@ -200,8 +204,8 @@ class InMemoryCalendar:
     def _ordinary_spans(self, claim: Claim | Hold | GroupSession) -> list[ResourceSpan]:
         if not isinstance(claim, Claim) or claim.slot is None:
             return claim.resource_spans
-        spans = [] if claim.may_overlap else claim.resource_spans
-        return [item for item in spans if claim.id not in self.merged or item.resource_id != claim.slot.patient_id]
+        shared = claim.overlapping_resource_ids | ({claim.slot.patient_id} if claim.id in self.merged else set())
+        return [item for item in claim.resource_spans if item.resource_id not in shared]
 
     async def extend_hold(self, hold: Hold) -> None:
         self.holds[hold.id] = hold
