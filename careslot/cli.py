@@ -8,14 +8,35 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Careslot books health-care appointments."
+from careslot.client.commands import add_commands
+from careslot.client.options import (
+    CommonOptions,
+    FormOption,
+    JsonOption,
+    MaxWaitOption,
+    ProfileOption,
+    TimeoutOption,
+    UrlOption,
+    ZoneOption,
+    note_options,
 )
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Careslot books health-care appointments.")
 
 
 @app.callback()
-def main() -> None:
+def main(
+    context: typer.Context,
+    profile: ProfileOption = None,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+    output: FormOption = None,
+    time_zone: ZoneOption = None,
+    timeout: TimeoutOption = None,
+    max_wait: MaxWaitOption = None,
+) -> None:
     """Careslot books health-care appointments."""
+    note_options(context, CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait))
 
 
 @app.command()
@@ -109,6 +130,9 @@ def rebuild_history(
         rebuild_configured(wait)
     else:
         rebuild_in_folder(data, wait)
+
+
+add_commands(app)
 
 
 def _parse_instant(text: str | None) -> datetime | None:

@@ -1,0 +1,157 @@
+"""What is printed of each thing: the columns of tables and of CSV files, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class ColumnKind(StrEnum):
+    """How the value of a column is shown."""
+
+    TEXT = "text"
+    INSTANT = "instant"
+    ID = "id"
+    STATUS = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """A column. `path` leads to the value in the JSON document, such as `service.name`; with underscores it is the heading in CSV files."""
+
+    title: str
+    path: str
+    kind: ColumnKind = ColumnKind.TEXT
+
+    @property
+    def key(self) -> str:
+        """Return the heading in CSV files."""
+        return self.path.replace(".", "_")
+
+    def value_in(self, document: Any) -> Any:
+        """Return the value in a document, or None if it is absent."""
+        for name in self.path.split("."):
+            document = document.get(name) if isinstance(document, dict) else None
+        return document
+
+
+def _instant(title: str, path: str) -> TableColumn:
+    return TableColumn(title, path, ColumnKind.INSTANT)
+
+
+ID = TableColumn("id", "id", ColumnKind.ID)
+STATUS = TableColumn("status", "status", ColumnKind.STATUS)
+NAME = TableColumn("name", "full_name")
+APPOINTMENT = (
+    _instant("start", "starts_at"),
+    TableColumn("patient", "patient.full_name"),
+    TableColumn("service", "service.name"),
+    TableColumn("doctor", "doctor.full_name"),
+    STATUS,
+    ID,
+)
+APPOINTMENT_DETAILS = (
+    ID,
+    STATUS,
+    _instant("start", "starts_at"),
+    _instant("end", "ends_at"),
+    TableColumn("service", "service.name"),
+    TableColumn("doctor", "doctor.full_name"),
+    TableColumn("place", "doctor.location"),
+    TableColumn("patient", "patient.full_name"),
+    TableColumn("patient id", "patient_id", ColumnKind.ID),
+    TableColumn("reason", "reason"),
+    TableColumn("override", "overridden.code"),
+    _instant("confirmed", "confirmed_at"),
+    TableColumn("cancelled because", "cancel_reason"),
+    TableColumn("version", "version"),
+)
+AGENDA = (
+    TableColumn("time", "time"),
+    TableColumn("patient", "patient.full_name"),
+    TableColumn("service", "service.name"),
+    TableColumn("doctor", "doctor.full_name"),
+    STATUS,
+    ID,
+)
+HISTORY = (
+    _instant("when", "at"),
+    TableColumn("what", "action"),
+    TableColumn("by", "actor.role"),
+    TableColumn("status", "after.status"),
+    _instant("start", "after.starts_at"),
+    TableColumn("note", "note"),
+)
+DOCTOR = (
+    NAME,
+    TableColumn("title", "title"),
+    TableColumn("specialties", "specialties"),
+    TableColumn("languages", "languages"),
+    TableColumn("place", "location"),
+    TableColumn("accepts patients", "accepting_patients"),
+    ID,
+)
+SERVICE = (
+    TableColumn("name", "name"),
+    TableColumn("specialty", "specialty"),
+    TableColumn("minutes", "duration_minutes"),
+    TableColumn("mode", "mode"),
+    TableColumn("approval", "requires_approval"),
+    ID,
+)
+SLOT = (_instant("start", "starts_at"), _instant("end", "ends_at"), TableColumn("doctor", "doctor_name"), TableColumn("free", "remaining"))
+PATIENT = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("email", "email"), ID)
+DUPLICATE = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("same", "reasons"), ID)
+USER = (NAME, TableColumn("email", "email"), TableColumn("role", "role"), STATUS, ID)
+AUDIT = (
+    _instant("when", "at"),
+    TableColumn("actor", "actor", ColumnKind.ID),
+    TableColumn("role", "actor_role"),
+    TableColumn("action", "action"),
+    TableColumn("subject", "subject", ColumnKind.ID),
+    TableColumn("outcome", "outcome"),
+)
+MESSAGE = (
+    _instant("due", "due_at"),
+    TableColumn("kind", "kind"),
+    STATUS,
+    TableColumn("problem", "problem"),
+    TableColumn("recipient", "recipient_id", ColumnKind.ID),
+    ID,
+)
+ACCOUNT = (
+    TableColumn("profile", "profile"),
+    TableColumn("url", "url"),
+    TableColumn("name", "account.full_name"),
+    TableColumn("email", "account.email"),
+    TableColumn("role", "account.role"),
+    TableColumn("API client", "client_id"),
+    TableColumn("time zone", "time_zone"),
+)
+PROFILE = (
+    TableColumn("profile", "profile"),
+    TableColumn("url", "url"),
+    TableColumn("time zone", "time_zone"),
+    TableColumn("signed in", "signed_in_as"),
+)
+IMPORT_ROW = (
+    TableColumn("line", "line"),
+    STATUS,
+    TableColumn("code", "code"),
+    TableColumn("detail", "detail"),
+    ID,
+)
+ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnKind.ID))
+
+
+def columns_of(rows: list[dict[str, Any]]) -> tuple[TableColumn, ...]:
+    """Return a column for each member that a row has, in the order of their first occurrence."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    return tuple(TableColumn(name.replace("_", " "), name, _kind_of(name)) for name in names)
+
+
+def _kind_of(name: str) -> ColumnKind:
+    if name.endswith("_at"):
+        return ColumnKind.INSTANT
+    return ColumnKind.ID if name == "id" or name.endswith("_id") else ColumnKind.TEXT

@@ -1,0 +1,115 @@
+"""The ids of doctors, patients and services that people name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from careslot.client.failures import AmbiguousName, NotSignedIn, UsageFault
+
+if TYPE_CHECKING:
+    from careslot.client.api import PlatformApi
+
+ANY_DOCTOR = "any"
+STAFF = ("reception", "admin")
+MAX_CANDIDATES = 20
+
+
+class NameLookup:
+    """Finds ids by names. An id is taken as it is. Raises UsageFault for an unknown name, AmbiguousName for one that several have."""
+
+    def __init__(self, api: PlatformApi) -> None:
+        self._api = api
+
+    def doctor(self, name: str) -> str:
+        """Return the id of a doctor by name, with or without title; `me` is the doctor who is signed in."""
+        if name == "me":
+            return self._own_id("doctor")
+        return as_id(name) or choose("doctor", name, self._api.items("/doctors", q=name), titled_name)
+
+    def service(self, name: str) -> str:
+        """Return the id of a service."""
+        return as_id(name) or choose("service", name, self._api.items("/services"), lambda service: str(service.get("name")))
+
+    def patient(self, name: str) -> str:
+        """Return the id of a patient; `me` is the person who is signed in. Staff search all patients, others their dependants."""
+        if name == "me":
+            return self._own_id("patient")
+        if known := as_id(name):
+            return known
+        if self._role() in STAFF:
+            found = self._api.get("/patients", q=name, limit=MAX_CANDIDATES + 1)["items"]
+            return choose("patient", name, found, plain_name, is_search_result=True)
+        return choose("patient", name, self._api.items("/patients/me/dependants"), plain_name)
+
+    def doctor_names(self, doctor_ids: Iterable[str], service_id: str | None = None) -> dict[str, str]:
+        """Return the names of doctors by id, with one request for each hundred doctors of a service."""
+        wanted = set(doctor_ids)
+        if not wanted:
+            return {}
+        doctors = self._api.items("/doctors", service_id=service_id)
+        return {doctor["id"]: titled_name(doctor) for doctor in doctors if doctor["id"] in wanted}
+
+    def _role(self) -> str:
+        account = self._api.tokens.account()
+        return str(account.get("role")) if account else ""
+
+    def _own_id(self, role: str) -> str:
+        account = self._api.tokens.account()
+        if not account:
+            raise NotSignedIn("`me` needs a person who is signed in. Sign in with `careslot login`.")
+        if account.get("role") != role:
+            raise UsageFault(f"`me` is no {role}: you are signed in as {account.get('role')}.")
+        return str(account["id"])
+
+
+def titled_name(doctor: dict[str, Any]) -> str:
+    """Return the name of a doctor with the title."""
+    return f"{doctor.get('title') or ''} {doctor.get('full_name')}".strip()
+
+
+def plain_name(person: dict[str, Any]) -> str:
+    """Return the name of a person."""
+    return str(person.get("full_name"))
+
+
+def appointment_id(text: str) -> str:
+    """Return the id of an appointment. Raises UsageFault if the text is none."""
+    if known := as_id(text):
+        return known
+    raise UsageFault(f"{text[:100]!r} is not an id. `careslot appointments` and `careslot agenda` show the ids.")
+
+
+def choose(
+    noun: str, name: str, found: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str], *, is_search_result: bool = False
+) -> str:
+    """Return the id of the only entry that has the name, else of the only one whose name contains its words.
+
+    Upper and lower case make no difference. With `is_search_result` all entries match already, perhaps by phone or day of birth.
+    Raises UsageFault if there is none, AmbiguousName if there are several.
+    """
+    wanted = name.strip().casefold()
+    exact = [entry for entry in found if wanted in (name_of(entry).casefold(), str(entry.get("full_name", "")).casefold())]
+    words = wanted.split()
+    candidates = exact or [entry for entry in found if is_search_result or all(word in name_of(entry).casefold() for word in words)]
+    if not candidates:
+        raise UsageFault(f"There is no {noun} {name[:100]!r}.")
+    if len(candidates) > 1:
+        options = [(str(entry["id"]), _distinct_name(entry, name_of)) for entry in candidates[:MAX_CANDIDATES]]
+        raise AmbiguousName(f"{len(candidates)} {noun}s are named {name[:100]!r}. Give the id of one of them:", options)
+    return str(candidates[0]["id"])
+
+
+def _distinct_name(entry: dict[str, Any], name_of: Callable[[dict[str, Any]], str]) -> str:
+    """Return a name with what tells people of one name apart."""
+    facts = (entry.get("location"), entry.get("born_on"), entry.get("phone"), entry.get("specialty"))
+    return ", ".join([name_of(entry), *(str(fact) for fact in facts if fact)])
+
+
+def as_id(text: str) -> str | None:
+    """Return an id in the form that the API has, or None for a text that is no id."""
+    try:
+        return str(UUID(text)) if len(text) >= 32 else None
+    except ValueError:
+        return None
