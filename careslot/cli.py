@@ -24,6 +24,14 @@ from careslot.client.options import (
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Careslot books health-care appointments.")
 
 
+def _print_version(is_given: bool) -> None:
+    if is_given:
+        from importlib.metadata import version
+
+        typer.echo(f"careslot {version('careslot')}")
+        raise typer.Exit
+
+
 @app.callback()
 def main(
     context: typer.Context,
@@ -34,6 +42,7 @@ def main(
     time_zone: ZoneOption = None,
     timeout: TimeoutOption = None,
     max_wait: MaxWaitOption = None,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")] = False,
 ) -> None:
     """Careslot books health-care appointments."""
     note_options(context, CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait))

@@ -100,7 +100,13 @@ SERVICE = (
     TableColumn("approval", "requires_approval"),
     ID,
 )
-SLOT = (_instant("start", "starts_at"), _instant("end", "ends_at"), TableColumn("doctor", "doctor_name"), TableColumn("free", "remaining"))
+SLOT = (
+    _instant("start", "starts_at"),
+    _instant("end", "ends_at"),
+    TableColumn("doctor", "doctor_name"),
+    TableColumn("free", "remaining"),
+    TableColumn("doctor id", "doctor_id", ColumnKind.ID),
+)
 PATIENT = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("email", "email"), ID)
 DUPLICATE = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("same", "reasons"), ID)
 USER = (NAME, TableColumn("email", "email"), TableColumn("role", "role"), STATUS, ID)

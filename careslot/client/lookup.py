@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from careslot.client.failures import AmbiguousName, NotSignedIn, UsageFault
+from careslot.client.times import start_of_day, to_api
 
 if TYPE_CHECKING:
     from careslot.client.api import PlatformApi
@@ -14,6 +19,10 @@ if TYPE_CHECKING:
 ANY_DOCTOR = "any"
 STAFF = ("reception", "admin")
 MAX_CANDIDATES = 20
+MAX_PAGES = 50
+GIVEN_UP = ("cancelled", "declined", "expired", "refused")
+ID_BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
+WEEKS_AROUND = (timedelta(days=-7), timedelta(days=60))
 
 
 class NameLookup:
@@ -43,6 +52,23 @@ class NameLookup:
             return choose("patient", name, found, plain_name, is_search_result=True)
         return choose("patient", name, self._api.items("/patients/me/dependants"), plain_name)
 
+    def appointment(self, text: str, today: date, zone: ZoneInfo) -> str:
+        """Return the id of an appointment: by id, the beginning of the id (visits of these weeks), or the patient (visits of today)."""
+        if known := as_id(text):
+            return known
+        is_beginning = ID_BEGINNING.fullmatch(text.lower()) is not None
+        days = WEEKS_AROUND if is_beginning else (timedelta(), timedelta(days=1))
+        begin, end = (to_api(start_of_day(today + offset, zone)) for offset in days)
+        found = [visit for page in islice(self._visits(begin, end), MAX_PAGES) for visit in page["items"]]
+        if is_beginning:
+            found = [visit for visit in found if str(visit["id"]).startswith(text.lower())]
+        else:  # a cancelled visit of the same patient is meant only if there is no other
+            found = [visit for visit in found if visit.get("status") not in GIVEN_UP] or found
+        return choose("visit", text, found, _patient_of, is_search_result=is_beginning)
+
+    def _visits(self, begin: str, end: str) -> Iterator[dict[str, Any]]:
+        return self._api.pages("/appointments", limit=None, **{"from": begin, "to": end})
+
     def doctor_names(self, doctor_ids: Iterable[str], service_id: str | None = None) -> dict[str, str]:
         """Return the names of doctors by id, with one request for each hundred doctors of a service."""
         wanted = set(doctor_ids)
@@ -69,16 +95,13 @@ def titled_name(doctor: dict[str, Any]) -> str:
     return f"{doctor.get('title') or ''} {doctor.get('full_name')}".strip()
 
 
+def _patient_of(visit: dict[str, Any]) -> str:
+    return str((visit.get("patient") or {}).get("full_name"))
+
+
 def plain_name(person: dict[str, Any]) -> str:
     """Return the name of a person."""
     return str(person.get("full_name"))
-
-
-def appointment_id(text: str) -> str:
-    """Return the id of an appointment. Raises UsageFault if the text is none."""
-    if known := as_id(text):
-        return known
-    raise UsageFault(f"{text[:100]!r} is not an id. `careslot appointments` and `careslot agenda` show the ids.")
 
 
 def choose(
@@ -103,7 +126,7 @@ def choose(
 
 def _distinct_name(entry: dict[str, Any], name_of: Callable[[dict[str, Any]], str]) -> str:
     """Return a name with what tells people of one name apart."""
-    facts = (entry.get("location"), entry.get("born_on"), entry.get("phone"), entry.get("specialty"))
+    facts = [entry.get(name) for name in ("location", "born_on", "phone", "specialty", "starts_at", "status")]
     return ", ".join([name_of(entry), *(str(fact) for fact in facts if fact)])
 
 

@@ -29,6 +29,8 @@ STATUS_STYLES = {
     "cancelled": "dim", "declined": "dim", "expired": "dim", "missed": "red", "refused": "red", "failed": "red", "active": "green",
     "disabled": "dim", "invited": "yellow",
 }  # fmt: skip
+SHORT_ID = 8
+MAX_WORD = 14
 WIDTH_WITHOUT_TERMINAL = 10_000  # nothing is wrapped, so that each row is one line for `grep`
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LINE_BREAKS = {"\n", "\u2028", "\u2029", "\x85", "\r", "\t"}
@@ -51,7 +53,7 @@ class Printer:
         else:
             self._print_table(items, columns, title)
         if next_cursor is not None:
-            self.note(f"There is more: --all, a larger --limit, or --after {next_cursor}")
+            self.note("There is more: --all or a larger --limit lists it.")
 
     def print_document(self, document: dict[str, Any], columns: Sequence[TableColumn], *, headline: str | None = None) -> None:
         """Print one thing. `headline` is a sentence for people that stands above it."""
@@ -102,8 +104,10 @@ class Printer:
         """Return the value of a column for people."""
         return clean(self._text_of(column.value_in(document), column.kind))
 
-    def table(self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], title: str | None = None) -> Table:
-        """Return a table. The headings of times name the zone."""
+    def table(
+        self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], title: str | None = None, *, has_short_ids: bool = False
+    ) -> Table:
+        """Return a table. The headings of times name the zone. Short ids are the first SHORT_ID characters, which commands accept, too."""
         from rich import box
         from rich.table import Table
 
@@ -111,11 +115,12 @@ class Printer:
         table = Table(
             title=title, box=box.SIMPLE_HEAD if is_terminal else None, title_justify="left", pad_edge=is_terminal, highlight=False
         )
-        for column in columns:
-            is_whole = column.kind in (ColumnKind.ID, ColumnKind.INSTANT)
-            table.add_column(self._title_of(column), no_wrap=is_whole, overflow="fold")
-        for item in items:
-            table.add_row(*(self._cell(column, item) for column in columns))
+        cells = [[self._cell(column, item, has_short_ids) for column in columns] for item in items]
+        for number, column in enumerate(columns):
+            texts = [row[number].plain for row in cells]
+            table.add_column(self._title_of(column), min_width=_min_width(column, texts), overflow="fold")
+        for row in cells:
+            table.add_row(*row)
         return table
 
     def _print_table(self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], title: str | None) -> None:
@@ -124,10 +129,11 @@ class Printer:
         if not items:
             console.print(self._plain(f"{title}: nothing" if title else "nothing found"))
             return
-        table = self.table(items, columns, title)
-        if console.measure(table).minimum <= console.width:
-            console.print(table)
-            return
+        for has_short_ids in (False, True):
+            table = self.table(items, columns, title, has_short_ids=has_short_ids)
+            if console.measure(table, options=console.options.update(width=WIDTH_WITHOUT_TERMINAL)).minimum <= console.width:
+                console.print(table)
+                return
         if title:
             console.print(self._plain(title))
         for item in items:
@@ -166,8 +172,10 @@ class Printer:
     def _title_of(self, column: TableColumn) -> str:
         return f"{column.title} ({self._zone().key})" if column.kind is ColumnKind.INSTANT else column.title
 
-    def _cell(self, column: TableColumn, document: dict[str, Any]) -> Text:
+    def _cell(self, column: TableColumn, document: dict[str, Any], has_short_ids: bool = False) -> Text:
         text = self.text_of(column, document)
+        if has_short_ids and column.kind is ColumnKind.ID:
+            text = text[:SHORT_ID]
         return self._plain(text, STATUS_STYLES.get(text, "") if column.kind is ColumnKind.STATUS else "")
 
     def _text_of(self, value: Any, kind: ColumnKind) -> str:
@@ -188,6 +196,13 @@ class Printer:
 
     def _console(self, stream: TextIO) -> Console:
         return console_for(stream, self._environment)
+
+
+def _min_width(column: TableColumn, texts: list[str]) -> int:
+    """Return the width below which a column cannot be read: ids and times stay whole, other texts are folded between words."""
+    if column.kind in (ColumnKind.ID, ColumnKind.INSTANT):
+        return max(map(len, texts))
+    return min(MAX_WORD, max((len(word) for text in texts for word in text.split()), default=1))
 
 
 def console_for(stream: TextIO, environment: ClientEnvironment) -> Console:

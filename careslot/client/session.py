@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from careslot.client.environment import ClientEnvironment
 from careslot.client.failures import Declined, NotSignedIn, RequestRefused, UsageFault
+from careslot.client.lookup import NameLookup, as_id
 from careslot.client.options import CommonOptions, Invocation
 from careslot.client.profiles import (
     DEFAULT_PROFILE,
@@ -23,7 +24,6 @@ from careslot.client.times import zone_named
 
 if TYPE_CHECKING:
     from careslot.client.api import PlatformApi
-    from careslot.client.lookup import NameLookup
     from careslot.client.output import Printer
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
@@ -63,8 +63,6 @@ class ClientSession:
     @cached_property
     def lookup(self) -> NameLookup:
         """Return what finds the ids of people and services by their names."""
-        from careslot.client.lookup import NameLookup
-
         return NameLookup(self.api)
 
     @property
@@ -78,6 +76,10 @@ class ClientSession:
     def now(self) -> datetime:
         """Return the present instant, in the session's zone."""
         return self.environment.now().astimezone(self.zone)
+
+    def appointment_id(self, text: str) -> str:
+        """Return the id of the appointment that a text names: an id, its beginning, or the patient of a visit of today."""
+        return as_id(text) or self.lookup.appointment(text, self.now.date(), self.zone)
 
     def confirm(self, question: str, *, yes: bool) -> None:
         """Ask whether to go on. Raises Declined for a no, and UsageFault where nobody can be asked and `--yes` was not given."""

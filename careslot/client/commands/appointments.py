@@ -13,7 +13,7 @@ from careslot.client.commands.accounts import Yes
 from careslot.client.commands.catalogue import Language, Location, ServiceName, Specialty
 from careslot.client.commands.lists import DEFAULT_LIMIT, After, All, From, Limit, To, instant_option, print_list
 from careslot.client.failures import RequestRefused, UsageFault
-from careslot.client.lookup import ANY_DOCTOR, appointment_id
+from careslot.client.lookup import ANY_DOCTOR
 from careslot.client.options import client_command
 from careslot.client.session import ClientSession
 
@@ -34,7 +34,9 @@ class OverrideCode(StrEnum):
     ON_LEAVE = "on_leave"
 
 
-AppointmentId = Annotated[str, typer.Argument(metavar="ID", help="Id of the appointment.")]
+AppointmentId = Annotated[
+    str, typer.Argument(metavar="ID", help="Id of the appointment, its beginning, or the patient of a visit of today.")
+]
 At = Annotated[
     str | None,
     typer.Option("--at", help="Start: `2026-03-09 14:00` or `tomorrow 14:00` in the zone of the times, or an instant with an offset."),
@@ -116,7 +118,7 @@ def show(
     history: Annotated[bool, typer.Option("--history", help="What happened to it, instead of how it is.")] = False,
 ) -> None:
     """Show one appointment."""
-    path = f"/appointments/{appointment_id(id)}"
+    path = f"/appointments/{session.appointment_id(id)}"
     if history:
         session.printer.print_list(session.api.get(f"{path}/history")["items"], HISTORY)
     else:
@@ -130,7 +132,7 @@ def cancel(
     yes: Yes = False,
 ) -> None:
     """Cancel an appointment. Its time can then be booked by others."""
-    path = f"/appointments/{appointment_id(id)}"
+    path = f"/appointments/{session.appointment_id(id)}"
     if not yes:
         session.confirm(_question(session, path, "Cancel"), yes=False)
     appointment = session.api.send("POST", f"{path}/cancel", {"reason": reason} if reason else {})
@@ -151,7 +153,7 @@ def reschedule(
     _check_time_options(at, earliest, not_before)
     if earliest and override:
         raise UsageFault("--override needs a time: --at. The earliest free time needs no override.")
-    known_id = appointment_id(id)
+    known_id = session.appointment_id(id)
     change: dict[str, Any] = {"doctor_id": session.lookup.doctor(doctor)} if doctor else {}
     if earliest:
         appointment = _move_to_earliest(session, known_id, change, not_before)

@@ -9,7 +9,6 @@ import typer
 from careslot.client.columns import APPOINTMENT_DETAILS
 from careslot.client.commands.accounts import Yes
 from careslot.client.commands.appointments import AppointmentId
-from careslot.client.lookup import appointment_id
 from careslot.client.options import client_command
 from careslot.client.session import ClientSession
 
@@ -73,5 +72,5 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def _act(session: ClientSession, id: str, action: str, headline: str, body: dict[str, str] | None = None) -> None:
-    appointment = session.api.send("POST", f"/appointments/{appointment_id(id)}/{action}", body or {})
+    appointment = session.api.send("POST", f"/appointments/{session.appointment_id(id)}/{action}", body or {})
     session.printer.print_document(appointment, APPOINTMENT_DETAILS, headline=headline)
