@@ -8,7 +8,7 @@ import os
 import sys
 import typing
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -89,7 +89,8 @@ class CommonOptions:
 
     def overridden_by(self, later: CommonOptions) -> CommonOptions:
         """Return the options with those of `later` in place of these where `later` has them."""
-        return CommonOptions(**{option.name: getattr(later, option.name) or getattr(self, option.name) for option in fields(self)})
+        given = {option.name: getattr(later, option.name) for option in fields(self)}
+        return replace(self, **{name: value for name, value in given.items() if value is not None and value is not False})
 
     @property
     def form(self) -> OutputForm:

@@ -89,6 +89,10 @@ class FakePlatform:
         self.session_file.write(session)
         Profiles(self.folder).save("default", ClinicProfile(URL, "Europe/Berlin"))
 
+    def forget_zone(self) -> None:
+        """Remove the time zone from the profile."""
+        Profiles(self.folder).save("default", ClinicProfile(URL))
+
     @property
     def session_file(self) -> SessionFile:
         return SessionFile(self.folder, "default", URL)
