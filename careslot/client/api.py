@@ -71,7 +71,7 @@ class PlatformApi:
             timeout=httpx.Timeout(timing.timeout, connect=min(10.0, timing.timeout)),
             headers={"User-Agent": "careslot-cli", "Accept": "application/json"},
         )
-        self.tokens = SessionTokens(file, environment, self.answer)
+        self.tokens = SessionTokens(file, environment, self.json_of)
 
     def close(self) -> None:
         """Close the connections."""

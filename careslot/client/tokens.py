@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from careslot.client.environment import ClientEnvironment
-from careslot.client.failures import NotSignedIn, RequestRefused
+from careslot.client.failures import NotSignedIn, RequestRefused, Unreachable
 from careslot.client.profiles import SessionFile, StoredSession
 from careslot.client.times import to_api
 
@@ -20,7 +20,7 @@ ENDED = "Your session has ended. Sign in again with `careslot login`."
 
 
 class SessionTokens:
-    """The access token of a session file. `answer` sends a request and returns the response.
+    """The access token of a session file. `answer` sends a request and returns the JSON of the response.
 
     A refresh token can be used once, and using it twice ends the session for all. So the file is locked while it is renewed, and read again
     under the lock: a second process finds the tokens that the first one got.
@@ -85,18 +85,20 @@ class SessionTokens:
             raise NotSignedIn(ENDED) from None
 
     def _session_of_person(self, answer: dict[str, Any]) -> StoredSession:
-        account = {name: answer["account"].get(name) for name in ("id", "email", "full_name", "role")}
-        return StoredSession(answer["access_token"], self._expiry(answer), answer["refresh_token"], None, account)
+        account = {name: (answer.get("account") or {}).get(name) for name in ("id", "email", "full_name", "role")}
+        return StoredSession(str(answer["access_token"]), self._expiry(answer), answer.get("refresh_token"), None, account)
 
     def _session_of_client(self, client_id: str, secret: str) -> StoredSession:
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         answer = self._ask("/auth/token", form=form)
-        return StoredSession(answer["access_token"], self._expiry(answer), None, client_id, None)
+        return StoredSession(str(answer["access_token"]), self._expiry(answer), None, client_id, None)
 
     def _ask(self, path: str, body: Any = None, form: dict[str, str] | None = None) -> dict[str, Any]:
         from careslot.client.api import ClientRequest
 
-        document: dict[str, Any] = self._answer(ClientRequest("POST", path, body=body, form=form, is_anonymous=True)).json()
+        document = self._answer(ClientRequest("POST", path, body=body, form=form, is_anonymous=True))
+        if not isinstance(document, dict) or not {"access_token", "expires_in"} <= document.keys():
+            raise Unreachable("The server does not sign in as a Careslot platform does.")
         return document
 
     def _expiry(self, answer: dict[str, Any]) -> str:

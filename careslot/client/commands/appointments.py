@@ -259,5 +259,5 @@ def _question(session: ClientSession, path: str, verb: str) -> str:
     if not session.environment.terminals.input:
         return f"{verb} this appointment?"
     appointment = session.api.get(path)
-    texts = {column.title: session.printer.text_of(column, appointment) for column in APPOINTMENT}
+    texts = {column.title: session.printer.texts.value(column, appointment) for column in APPOINTMENT}
     return f"{verb} {texts['service']} of {texts['patient']} with {texts['doctor']} on {texts['start']} ({session.zone.key})?"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 from careslot.client.columns import AGENDA, APPOINTMENT
 from careslot.client.failures import RequestRefused, Unreachable, UsageFault
 from careslot.client.options import OutputForm, client_command
-from careslot.client.output import console_for
 from careslot.client.session import ClientSession
 from careslot.client.times import parse_day, start_of_day, to_api
 
@@ -87,8 +85,7 @@ def _follow(session: ClientSession, day: str, doctor_ids: list[str], every: floa
 def _show(session: ClientSession, day: date, known: dict[str, dict[str, Any]] | None, visits: dict[str, dict[str, Any]]) -> None:
     """Show what is new: the whole table on a terminal, else what changed. The first look is complete."""
     if session.printer.form is OutputForm.TABLE and session.environment.terminals.output:
-        console = console_for(sys.stdout, session.environment)
-        console.clear()
+        session.printer.tables.clear()
         shown = [_with_time(visit, session) for visit in visits.values() if visit["status"] in SHOWN_STATUSES]
         session.printer.print_list(shown, AGENDA, title=f"{_title_of(day, session)}, {session.now:%H:%M:%S}")
         return
@@ -106,7 +103,7 @@ def _print_change(session: ClientSession, before: dict[str, Any] | None, visit: 
         session.printer.print_json({"before": before, "after": visit}, is_line=True)
         return
     shown: dict[str, Any] = visit or before or {}
-    texts = [session.printer.text_of(column, shown) for column in AGENDA[1:4]]
+    texts = [session.printer.texts.value(column, shown) for column in AGENDA[1:4]]
     status = str(shown["status"]) if visit else "moved to another day"
     session.printer.print_text(f"{session.now:%H:%M:%S}  {_with_time(shown, session)['time']}  {status}  {'  '.join(texts)}  {shown['id']}")
 

@@ -231,3 +231,13 @@ def test_a_password_over_an_unencrypted_network_is_warned_about(platform: FakePl
     arguments = ("login", "--email", "a@clinic.example", "--password-stdin")
     assert "not encrypted" in platform.run(*arguments, "--url", "http://clinic.example", stdin="pass\n").stderr
     assert "not encrypted" not in platform.run(*arguments, "--url", "http://localhost:8000", stdin="pass\n").stderr
+
+
+@pytest.mark.parametrize(
+    "answer", [httpx.Response(200, text="<html>"), httpx.Response(200, json={"ok": True}), httpx.Response(200, json=[])]
+)
+def test_a_server_that_signs_in_otherwise_is_exit_code_4(platform: FakePlatform, answer: httpx.Response) -> None:
+    platform.answer("POST /auth/login", answer)
+    ran = platform.run("login", "--email", "a@clinic.example", "--password-stdin", stdin="pass\n")
+    assert ran.exit_code == 4
+    assert platform.session_file.read() is None
