@@ -23,7 +23,7 @@ CANDIDATES = 20
 TAKEN_MEANWHILE = ("slot_taken", "slot_held", "patient_busy")  # the next time may still be free
 
 
-class OverrideCode(StrEnum):
+class LiftableRule(StrEnum):
     """The rule that a staff booking lifts."""
 
     OVERBOOK = "overbook"
@@ -44,7 +44,7 @@ At = Annotated[
 Earliest = Annotated[bool, typer.Option("--earliest", help="The earliest free time.")]
 NotBefore = Annotated[str | None, typer.Option("--from", help="With --earliest: not before this day or instant.")]
 OVERRIDE_HELP = "Staff: lift one rule of the calendar: overbook, off_hours, short_notice, beyond_horizon, cap or on_leave."
-OverrideOption = Annotated[OverrideCode | None, typer.Option("--override", metavar="CODE", help=OVERRIDE_HELP)]
+OverrideOption = Annotated[LiftableRule | None, typer.Option("--override", metavar="CODE", help=OVERRIDE_HELP)]
 OverrideReason = Annotated[str | None, typer.Option("--reason", help="Why the rule is lifted; needed with --override.")]
 
 
@@ -177,7 +177,7 @@ def add_commands(app: typer.Typer) -> None:
     client_command(app, "reschedule")(reschedule)
 
 
-def override_of(code: OverrideCode | None, reason: str | None) -> dict[str, Any]:
+def override_of(code: LiftableRule | None, reason: str | None) -> dict[str, Any]:
     """Return the member `override` of a request, or nothing. Raises UsageFault for a code without a reason, or the reverse."""
     if code is None and reason is None:
         return {}

@@ -13,7 +13,7 @@ from careslot.client.options import OutputForm, client_command
 from careslot.client.session import ClientSession
 
 
-class ReportName(StrEnum):
+class ReportArgument(StrEnum):
     """A report of the clinic."""
 
     OVERVIEW = "overview"
@@ -25,7 +25,7 @@ class ReportName(StrEnum):
 
 def report(
     session: ClientSession,
-    name: Annotated[ReportName, typer.Argument(help="Which report.")],
+    name: Annotated[ReportArgument, typer.Argument(help="Which report.")],
     from_: From = None,
     to: To = None,
     group_by: Annotated[
