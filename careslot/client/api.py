@@ -87,6 +87,10 @@ class PlatformApi:
         key = key or (new_key() if method == "POST" else None)
         return self.json_of(ClientRequest(method, path, params, body, headers=headers, key=key))
 
+    def end_session(self, refresh_token: str) -> None:
+        """End the session of a refresh token, also when its access token has expired."""
+        self.answer(ClientRequest("POST", "/auth/logout", body={"refresh_token": refresh_token}, is_anonymous=True, key=new_key()))
+
     def json_of(self, request: ClientRequest) -> Any:
         """Send a request and return the JSON of the answer. Raises Unreachable if it is no JSON."""
         response = self.answer(request)
@@ -106,9 +110,9 @@ class PlatformApi:
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise Unreachable(f"{self._url} does not answer as a Careslot platform does.")
             yield page
-            after = page.get("next")
-            if after is None:
+            if page.get("next") in (None, after):  # a cursor that does not move on would never end
                 return
+            after = page["next"]
             left = None if left is None else left - len(page["items"])
 
     def items(self, path: str, **params: Any) -> list[Any]:
@@ -195,6 +199,8 @@ class PlatformApi:
         if "error" in problem:  # RFC 6749, section 5.2
             detail = "The credentials are not accepted."
             return {"status": 401, "code": problem["error"], "title": problem["error"], "detail": detail, "request_id": None}
+        if response.has_redirect_location:
+            raise Unreachable(f"{self._url} has moved to {response.headers['location'][:200]}. Give that address with --url.")
         raise Unreachable(f"{self._url} answered with status {response.status_code}, but not as a Careslot platform does.")
 
 

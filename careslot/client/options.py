@@ -187,7 +187,7 @@ def _run_in_session(invocation: Invocation, function: CommandFunction, values: d
         code = failure.exit_code
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has all that it wants
         _discard_output()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError, typer.Abort):  # the second and third at a prompt
         code = EXIT_INTERRUPTED
     finally:
         if session:

@@ -39,18 +39,21 @@ def login(
 def logout(
     session: ClientSession,
     everywhere: Annotated[bool, typer.Option("--everywhere", help="End all sessions of the account, also those of other devices.")] = False,
+    forget: Annotated[bool, typer.Option("--forget", help="Also delete the profile.")] = False,
     yes: Yes = False,
 ) -> None:
     """End the session, and delete its tokens from this machine."""
     stored = session.file.read()
-    if stored is None:
+    if stored is None and not forget:
         raise NotSignedIn(f"You are not signed in at {session.url}.")
     if everywhere:
         session.confirm("End all sessions of your account?", yes=yes)
         session.api.send("POST", "/auth/logout-all")
-    elif stored.refresh_token:
-        session.api.send("POST", "/auth/logout", {"refresh_token": stored.refresh_token})
+    elif stored and stored.refresh_token:
+        session.api.end_session(stored.refresh_token)
     session.file.delete()
+    if forget:
+        session.profiles.delete(session.profile_name)
     session.printer.print_sentence(f"signed out at {session.url}", {"signed_out": True})
 
 

@@ -34,7 +34,7 @@ def mark_missed(session: ClientSession, id: AppointmentId, yes: Yes = False) -> 
     _act(session, id, "no-show", "missed")
 
 
-def restore(session: ClientSession, id: AppointmentId) -> None:
+def undo(session: ClientSession, id: AppointmentId) -> None:
     """Undo a check-in, a cancellation, a refused request or a no-show, if the time is still free."""
     _act(session, id, "restore", "restored")
 
@@ -65,7 +65,7 @@ def add_commands(app: typer.Typer) -> None:
     client_command(app, "start")(start)
     client_command(app, "complete")(complete)
     client_command(app, "no-show")(mark_missed)
-    client_command(app, "restore")(restore)
+    client_command(app, "undo")(undo)
     client_command(app, "approve")(approve)
     client_command(app, "decline")(decline)
     client_command(app, "reassign")(reassign)

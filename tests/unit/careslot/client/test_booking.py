@@ -223,7 +223,7 @@ def test_a_script_cancels_with_yes_only(platform: FakePlatform) -> None:
         ("start", "start"),
         ("complete", "complete"),
         ("no-show", "no-show"),
-        ("restore", "restore"),
+        ("undo", "restore"),
         ("approve", "approve"),
         ("decline", "decline"),
         ("reassign", "reassign"),

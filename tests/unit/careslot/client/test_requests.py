@@ -118,6 +118,17 @@ def test_the_exit_code_says_what_kind_of_refusal_it_was(platform: FakePlatform, 
     assert platform.run("doctors").exit_code == exit_code
 
 
+def test_an_address_that_has_moved_is_told(platform: FakePlatform) -> None:
+    platform.answer("GET /doctors", httpx.Response(301, headers={"location": "https://new.example/doctors"}))
+    ran = platform.run("doctors")
+    assert (ran.exit_code, "https://new.example/doctors" in ran.stderr) == (4, True)
+
+
+def test_a_list_whose_cursor_does_not_move_on_ends(platform: FakePlatform) -> None:
+    platform.answer("GET /doctors", page(DOCTOR, next_cursor="same"))
+    assert len(platform.json("doctors", "--all")["items"]) == 2
+
+
 @pytest.mark.parametrize(
     "answer", [httpx.Response(200, text="<html>"), httpx.Response(200, json=[]), httpx.Response(302), httpx.Response(502)]
 )

@@ -13,6 +13,10 @@ import httpx
 import pytest
 
 from careslot.client.environment import Terminals
+from careslot.client.options import CommonOptions, Invocation
+from careslot.client.profiles import SessionFile
+from careslot.client.session import open_session
+from careslot.client.tokens import SessionTokens
 from tests.unit.careslot.client.fake_platform import ADMIN_ACCOUNT, URL, FakePlatform, page, problem
 
 AT_A_TERMINAL = Terminals(True, True, True)
@@ -42,6 +46,12 @@ def test_tokens_are_readable_by_the_user_only(platform: FakePlatform) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == stat.S_IMODE(platform.folder.stat().st_mode) == 0o700
     assert [entry.name for entry in path.parent.iterdir() if entry.suffix not in (".json", ".lock")] == [], "no draft stays behind"
+
+
+def test_a_login_that_is_given_up_at_the_prompt_is_exit_code_130(platform: FakePlatform) -> None:
+    platform.terminals = AT_A_TERMINAL
+    ran = platform.run("login", stdin="")
+    assert (ran.exit_code, platform.requests) == (130, [])
 
 
 def test_a_one_time_code_is_asked_for_when_the_account_needs_one(platform: FakePlatform) -> None:
@@ -118,33 +128,42 @@ def test_two_commands_at_once_renew_the_session_once(platform: FakePlatform) -> 
     """A refresh token that is used twice ends the session, so the second process has to find the tokens of the first."""
     platform.sign_in()
     platform.clock.advance(timedelta(hours=2))
-    first_is_renewing, second_has_read = threading.Event(), threading.Event()
+    first_is_renewing, second_is_waiting = threading.Event(), threading.Event()
 
     def refresh(_request: httpx.Request) -> httpx.Response:
         first_is_renewing.set()
-        second_has_read.wait(60)
+        second_is_waiting.wait(60)
         return signed_in(2)
 
     platform.answer("POST /auth/refresh", refresh, problem(401, "token_reused"))
-    tokens = [_tokens_of(platform) for _ in range(2)]
+    tokens = [_tokens_of(platform, FileThatAnnouncesLocks(platform, event)) for event in (threading.Event(), second_is_waiting)]
     results: list[str] = []
     first = threading.Thread(target=lambda: results.append(tokens[0].renew("token-1")))
     second = threading.Thread(target=lambda: results.append(tokens[1].renew("token-1")))
     first.start()
     assert first_is_renewing.wait(60)
     second.start()
-    second_has_read.set()
     first.join(60)
     second.join(60)
     assert results == ["token-2", "token-2"]
     assert len(platform.sent("POST /auth/refresh")) == 1
 
 
-def _tokens_of(platform: FakePlatform) -> Any:
-    from careslot.client.options import CommonOptions, Invocation
-    from careslot.client.session import open_session
+class FileThatAnnouncesLocks(SessionFile):
+    """A session file that sets an event before it waits for its lock."""
 
-    return open_session(Invocation(platform.environment(), CommonOptions())).api.tokens
+    def __init__(self, platform: FakePlatform, event: threading.Event) -> None:
+        super().__init__(platform.folder, "default", URL)
+        self._event = event
+
+    def lock(self) -> Any:
+        self._event.set()
+        return super().lock()
+
+
+def _tokens_of(platform: FakePlatform, file: SessionFile) -> SessionTokens:
+    session = open_session(Invocation(platform.environment(), CommonOptions()))
+    return SessionTokens(file, platform.environment(), session.api.json_of)
 
 
 def test_a_session_that_has_ended_is_exit_code_3_and_is_forgotten(platform: FakePlatform) -> None:
@@ -173,6 +192,9 @@ def test_logout_ends_the_session_and_deletes_its_tokens(platform: FakePlatform) 
     assert platform.body("POST /auth/logout") == {"refresh_token": "refresh-1"}
     assert platform.session_file.read() is None
     assert platform.run("logout").exit_code == 3
+    assert platform.json("profiles")["items"] != []
+    assert platform.run("logout", "--forget").exit_code == 0
+    assert platform.json("profiles")["items"] == []
 
 
 def test_all_sessions_end_only_after_a_yes(platform: FakePlatform) -> None:
