@@ -45,7 +45,7 @@ readable by the user only. Several commands can run at the same time: one of the
   `{"before": ..., "after": ...}` for each change.
 - A failure is a problem document (RFC 9457) on standard error with `--json`, and sentences otherwise. `code` names it: a code of the API
   (`/problems`), or `usage`, `ambiguous_name`, `not_signed_in`, `unreachable`, `declined`, `nothing_free`, `rows_failed`,
-  `import_unfinished`. Only a wrong option is said in plain text.
+  `items_refused`, `import_unfinished`, `bulk_unfinished`. Only a wrong option is said in plain text.
 - `--output csv` prints the columns of the table with a heading that stays. Times have an offset; a text that a spreadsheet would run as a
   formula begins with `'`.
 - What cannot be undone asks at a terminal. Elsewhere it needs `--yes`, or ends with 2.

@@ -148,6 +148,14 @@ IMPORT_ROW = (
     TableColumn("detail", "detail"),
     ID,
 )
+BULK_ITEM = (
+    ID,
+    STATUS,
+    TableColumn("code", "code"),
+    TableColumn("detail", "detail"),
+    _instant("start", "starts_at"),
+    TableColumn("doctor id", "doctor_id", ColumnKind.ID),
+)
 ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnKind.ID))
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from careslot.client.commands import accounts, appointments, catalogue, day, imports, messages, patients, raw, reports, users, visits
+from careslot.client.commands import accounts, appointments, bulk, catalogue, day, imports, messages, patients, raw, reports, users, visits
 
-MODULES = (accounts, catalogue, appointments, visits, day, patients, users, messages, reports, imports, raw)
+MODULES = (accounts, catalogue, appointments, visits, day, bulk, patients, users, messages, reports, imports, raw)
 
 
 def add_commands(app: typer.Typer) -> None:

@@ -30,7 +30,7 @@ def agenda(
     if today and day:
         raise UsageFault("Give either --today or --date.")
     chosen = parse_day(day or "today", session.now)
-    visits = _visits_of(session, chosen, doctor, EVERY_STATUS if cancelled else SHOWN_STATUSES)
+    visits = visits_of(session, chosen, doctor, EVERY_STATUS if cancelled else SHOWN_STATUSES)
     if session.printer.form is OutputForm.CSV:
         session.printer.print_list(visits, APPOINTMENT)
     elif session.printer.form is OutputForm.JSON:
@@ -68,7 +68,7 @@ def _follow(session: ClientSession, day: str, doctor_ids: list[str], every: floa
     while True:
         chosen = parse_day(day, session.now)
         try:
-            visits = {visit["id"]: visit for visit in _visits_of(session, chosen, doctor_ids, EVERY_STATUS)}
+            visits = {visit["id"]: visit for visit in visits_of(session, chosen, doctor_ids, EVERY_STATUS)}
             is_away = False
         except (Unreachable, RequestRefused) as failure:
             if known is None or failure.exit_code != Unreachable.exit_code:
@@ -108,7 +108,7 @@ def _print_change(session: ClientSession, before: dict[str, Any] | None, visit: 
     session.printer.print_text(f"{session.now:%H:%M:%S}  {_with_time(shown, session)['time']}  {status}  {'  '.join(texts)}  {shown['id']}")
 
 
-def _visits_of(session: ClientSession, day: date, doctors: list[str] | None, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
+def visits_of(session: ClientSession, day: date, doctors: list[str] | None, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the visits that start on a day of the session's zone, in the order of their times."""
     params = {
         "from": to_api(start_of_day(day, session.zone)),

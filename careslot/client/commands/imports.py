@@ -70,12 +70,22 @@ def read_file(file: Path) -> bytes:
 def _follow(session: ClientSession, result: dict[str, Any], show: Any) -> dict[str, Any]:
     """Return the result of an import that has ended. Raises RequestRefused if it does not end for an hour."""
     for _ in range(MAX_POLLS):
-        show(result.get("processed", 0), total=result.get("total"))
+        show(result.get("done", 0), total=result.get("total"))
         if result.get("status") not in UNFINISHED:
-            return result
+            return _with_all_rows(session, result)
         session.environment.sleep(POLL_SECONDS)
         result = session.api.get(f"/admin/imports/{result['id']}")
     raise RequestRefused({"status": 504, "code": "import_unfinished", "detail": f"Import {result['id']} has not ended yet."})
+
+
+def _with_all_rows(session: ClientSession, result: dict[str, Any]) -> dict[str, Any]:
+    """Return a result with the rows of all its pages."""
+    rows, cursor = list(result.get("rows") or []), result.get("next")
+    while cursor:
+        page = session.api.get(f"/admin/imports/{result['id']}", after=cursor, limit=100)
+        rows += page.get("rows") or []
+        cursor = page.get("next") if page.get("next") != cursor else None
+    return result | {"rows": rows} | ({"next": None} if "next" in result else {})
 
 
 def _print_result(session: ClientSession, result: dict[str, Any], dry_run: bool) -> None:

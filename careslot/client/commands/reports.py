@@ -54,7 +54,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def _print_tables(session: ClientSession, title: str, document: dict[str, Any]) -> None:
     """Print the single figures of a report, then a table for each list of rows in it."""
-    figures = {name: value for name, value in document.items() if not is_list_of_rows(value)}
+    figures = flat_row({name: value for name, value in document.items() if not is_list_of_rows(value)})
     if figures:
         session.printer.print_document(figures, columns_of([figures]), headline=title)
     for name, rows in document.items():

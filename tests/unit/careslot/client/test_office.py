@@ -9,7 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.unit.careslot.client.fake_platform import ADMIN_ACCOUNT, DOCTOR_ID, PATIENT_ID, SERVICE_ID, FakePlatform, page, problem
+from tests.unit.careslot.client.fake_platform import (
+    ADMIN_ACCOUNT,
+    DOCTOR,
+    DOCTOR_ID,
+    PATIENT_ID,
+    SERVICE_ID,
+    FakePlatform,
+    an_appointment,
+    page,
+    problem,
+)
 
 USER = {"id": DOCTOR_ID, "email": "ada@clinic.example", "full_name": "Ada Brandt", "role": "doctor", "status": "active", "version": 4}
 CSV = "email,full_name\nada@clinic.example,Ada Brandt\n"
@@ -97,11 +107,12 @@ def test_messages_and_the_audit_trail_are_filtered(platform: FakePlatform) -> No
 
 
 def test_a_report_is_printed_with_its_figures_and_rows(platform: FakePlatform) -> None:
-    document = {"booked": 4, "rows": [{"doctor": {"full_name": "Ada Brandt"}, "booked_minutes": 90}], "empty": []}
+    document = {"total": {"booked": 4}, "rows": [{"doctor": {"full_name": "Ada Brandt"}, "booked_minutes": 90}], "empty": []}
     platform.answer("GET /admin/reports/utilisation", httpx.Response(200, json=document))
     text = platform.run("report", "utilisation", "--from", "2026-03-01", "--to", "today", "--group-by", "doctor").stdout
     params = platform.sent("GET /admin/reports/utilisation")[0].url.params
     assert dict(params) == {"from": "2026-02-28T23:00:00Z", "to": "2026-03-08T23:00:00Z", "group_by": "doctor"}
+    assert "total booked  4" in text
     assert "doctor full name  booked minutes" in text
     assert "Ada Brandt        90" in text
     assert platform.json("report", "utilisation") == document
@@ -122,15 +133,15 @@ def a_result(**changes: Any) -> httpx.Response:
 def test_an_import_is_followed_and_names_the_rows_that_failed(platform: FakePlatform, tmp_path: Path) -> None:
     file = tmp_path / "doctors.csv"
     file.write_text(CSV)
-    platform.answer(
-        "POST /admin/doctors/import", httpx.Response(202, json={"id": SERVICE_ID, "status": "running", "processed": 0, "total": 2})
-    )
-    running = httpx.Response(200, json={"id": SERVICE_ID, "status": "running", "processed": 1, "total": 2})
-    platform.answer(f"GET /admin/imports/{SERVICE_ID}", running, a_result())
+    platform.answer("POST /admin/doctors/import", httpx.Response(202, json={"id": SERVICE_ID, "status": "running", "done": 0, "total": 2}))
+    running = httpx.Response(200, json={"id": SERVICE_ID, "status": "running", "done": 1, "total": 2})
+    last = {"line": 4, "status": "failed", "code": "last_of_all"}
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", running, a_result(next="c1"), a_result(rows=[last], next=None))
     ran = platform.run("import-doctors", str(file))
     assert ran.exit_code == 1
     assert "1 created, 1 failed" in ran.stdout
     assert "email_taken" in ran.stdout
+    assert "last_of_all" in ran.stdout, "of the second page"
     assert DOCTOR_ID not in ran.stdout, "the table has the failed rows only"
     request = platform.sent("POST /admin/doctors/import")[0]
     assert (request.content, request.headers["content-type"]) == (CSV.encode(), "text/csv")
@@ -157,3 +168,53 @@ def test_a_file_that_cannot_be_imported_is_not_sent(platform: FakePlatform, tmp_
 def test_a_refused_import_is_exit_code_1(platform: FakePlatform) -> None:
     platform.answer("POST /admin/doctors/import", problem(422, "bad_file"))
     assert platform.run("import-doctors", "-", stdin=CSV).exit_code == 1
+
+
+def outcome(number: int, status: str = "done", **facts: Any) -> dict[str, Any]:
+    return {"id": f"{number:08}-0000-4000-8000-000000000000", "status": status, **facts}
+
+
+def test_a_doctors_day_is_moved_to_a_colleague(platform: FakePlatform) -> None:
+    visits = [an_appointment(id=outcome(number)["id"]) for number in range(3)]
+    platform.answer("GET /doctors", page(DOCTOR, DOCTOR | {"id": SERVICE_ID, "full_name": "Noor Haddad"}))
+    platform.answer("GET /appointments", page(*visits))
+    running = httpx.Response(202, json={"id": PATIENT_ID, "status": "running", "items": []})
+    platform.answer("POST /admin/appointments/bulk", running)
+    ended = {"id": PATIENT_ID, "status": "finished", "items": [outcome(0), outcome(1), outcome(2, "refused", code="slot_taken")]}
+    platform.answer(f"GET /admin/appointments/bulk/{PATIENT_ID}", running, httpx.Response(200, json=ended))
+    arguments = ("bulk", "move", "--doctor", "Ada Brandt", "--date", "today", "--to", "Noor Haddad", "--reason", "ill")
+    assert platform.run(*arguments).exit_code == 2, "it needs --yes in a script"
+    ran = platform.run(*arguments, "--yes")
+    assert ran.exit_code == 1
+    assert "slot_taken" in ran.stdout
+    assert "1 of 3 could not be changed." in ran.stderr
+    ids = [visit["id"] for visit in visits]
+    assert platform.body("POST /admin/appointments/bulk") == {
+        "action": "move",
+        "doctor_id": SERVICE_ID,
+        "reason": "ill",
+        "ids": ids,
+        "dry_run": False,
+    }
+    assert dict(platform.sent("GET /appointments")[-1].url.params)["doctor_id"] == DOCTOR_ID
+
+
+def test_many_appointments_are_changed_in_parts_and_tried_without_asking(platform: FakePlatform) -> None:
+    ids = [outcome(number)["id"] for number in range(250)]
+
+    def change(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"items": [{"id": id, "status": "done"} for id in json.loads(request.content)["ids"]]})
+
+    platform.answer("POST /admin/appointments/bulk", change)
+    result = platform.json("bulk", "message", *ids, ids[0], "--text", "We move.", "--dry-run")
+    assert [item["id"] for item in result["items"]] == ids
+    assert [len(json.loads(request.content)["ids"]) for request in platform.sent("POST /admin/appointments/bulk")] == [200, 50]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["cancel"], ["cancel", PATIENT_ID, "--date", "today"], ["cancel", "--date", "today"], ["move", PATIENT_ID], ["message", PATIENT_ID]],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_a_bulk_change_without_what_it_needs_is_exit_code_2(platform: FakePlatform, arguments: list[str]) -> None:
+    assert platform.run("bulk", *arguments, "--yes").exit_code == 2
