@@ -75,12 +75,12 @@ def page() -> str:
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
     """Return all commands with the words that name them; a group stands before its commands."""
-    found = []
+    commands = []
     for name, command in group.commands.items():
-        found.append(((*path, name), command))
+        commands.append(((*path, name), command))
         if hasattr(command, "commands"):
-            found += commands_of(command, (*path, name))
-    return found
+            commands += commands_of(command, (*path, name))
+    return commands
 
 
 def section(words: tuple[str, ...], command: Any) -> str:

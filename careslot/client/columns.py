@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 
-class ColumnKind(StrEnum):
+class ColumnFormat(StrEnum):
     """How the value of a column is shown."""
 
     TEXT = "text"
@@ -22,7 +22,7 @@ class TableColumn:
 
     title: str
     path: str
-    kind: ColumnKind = ColumnKind.TEXT
+    format: ColumnFormat = ColumnFormat.TEXT
 
     @property
     def key(self) -> str:
@@ -37,11 +37,11 @@ class TableColumn:
 
 
 def _instant(title: str, path: str) -> TableColumn:
-    return TableColumn(title, path, ColumnKind.INSTANT)
+    return TableColumn(title, path, ColumnFormat.INSTANT)
 
 
-ID = TableColumn("id", "id", ColumnKind.ID)
-STATUS = TableColumn("status", "status", ColumnKind.STATUS)
+ID = TableColumn("id", "id", ColumnFormat.ID)
+STATUS = TableColumn("status", "status", ColumnFormat.STATUS)
 NAME = TableColumn("name", "full_name")
 APPOINTMENT = (
     _instant("start", "starts_at"),
@@ -60,7 +60,7 @@ APPOINTMENT_DETAILS = (
     TableColumn("doctor", "doctor.full_name"),
     TableColumn("place", "doctor.location"),
     TableColumn("patient", "patient.full_name"),
-    TableColumn("patient id", "patient_id", ColumnKind.ID),
+    TableColumn("patient id", "patient_id", ColumnFormat.ID),
     TableColumn("reason", "reason"),
     TableColumn("override", "overridden.code"),
     _instant("confirmed", "confirmed_at"),
@@ -105,17 +105,17 @@ SLOT = (
     _instant("end", "ends_at"),
     TableColumn("doctor", "doctor_name"),
     TableColumn("free", "remaining"),
-    TableColumn("doctor id", "doctor_id", ColumnKind.ID),
+    TableColumn("doctor id", "doctor_id", ColumnFormat.ID),
 )
 PATIENT = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("email", "email"), ID)
 DUPLICATE = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone"), TableColumn("same", "reasons"), ID)
 USER = (NAME, TableColumn("email", "email"), TableColumn("role", "role"), STATUS, ID)
 AUDIT = (
     _instant("when", "at"),
-    TableColumn("actor", "actor", ColumnKind.ID),
+    TableColumn("actor", "actor", ColumnFormat.ID),
     TableColumn("role", "actor_role"),
     TableColumn("action", "action"),
-    TableColumn("subject", "subject", ColumnKind.ID),
+    TableColumn("subject", "subject", ColumnFormat.ID),
     TableColumn("outcome", "outcome"),
 )
 MESSAGE = (
@@ -123,7 +123,7 @@ MESSAGE = (
     TableColumn("kind", "kind"),
     STATUS,
     TableColumn("problem", "problem"),
-    TableColumn("recipient", "recipient_id", ColumnKind.ID),
+    TableColumn("recipient", "recipient_id", ColumnFormat.ID),
     ID,
 )
 ACCOUNT = (
@@ -154,18 +154,18 @@ BULK_ITEM = (
     TableColumn("code", "code"),
     TableColumn("detail", "detail"),
     _instant("start", "starts_at"),
-    TableColumn("doctor id", "doctor_id", ColumnKind.ID),
+    TableColumn("doctor id", "doctor_id", ColumnFormat.ID),
 )
-ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnKind.ID))
+ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnFormat.ID))
 
 
 def columns_of(rows: list[dict[str, Any]]) -> tuple[TableColumn, ...]:
     """Return a column for each member that a row has, in the order of their first occurrence."""
     names = dict.fromkeys(name for row in rows for name in row)
-    return tuple(TableColumn(name.replace("_", " "), name, _kind_of(name)) for name in names)
+    return tuple(TableColumn(name.replace("_", " "), name, _format_of(name)) for name in names)
 
 
-def _kind_of(name: str) -> ColumnKind:
+def _format_of(name: str) -> ColumnFormat:
     if name.endswith("_at"):
-        return ColumnKind.INSTANT
-    return ColumnKind.ID if name == "id" or name.endswith("_id") else ColumnKind.TEXT
+        return ColumnFormat.INSTANT
+    return ColumnFormat.ID if name == "id" or name.endswith("_id") else ColumnFormat.TEXT

@@ -48,8 +48,8 @@ class NameLookup:
         if known := as_id(name):
             return known
         if self._role() in STAFF:
-            found = self._api.get("/patients", q=name, limit=MAX_CANDIDATES + 1)["items"]
-            return choose("patient", name, found, plain_name, is_search_result=True)
+            matches = self._api.get("/patients", q=name, limit=MAX_CANDIDATES + 1)["items"]
+            return choose("patient", name, matches, plain_name, is_search_result=True)
         return choose("patient", name, self._api.items("/patients/me/dependants"), plain_name)
 
     def appointment(self, text: str, today: date, zone: ZoneInfo) -> str:
@@ -59,12 +59,12 @@ class NameLookup:
         is_beginning = ID_BEGINNING.fullmatch(text.lower()) is not None
         days = WEEKS_AROUND if is_beginning else (timedelta(), timedelta(days=1))
         begin, end = (to_api(start_of_day(today + offset, zone)) for offset in days)
-        found = [visit for page in islice(self._visits(begin, end), MAX_PAGES) for visit in page["items"]]
+        matches = [visit for page in islice(self._visits(begin, end), MAX_PAGES) for visit in page["items"]]
         if is_beginning:
-            found = [visit for visit in found if str(visit["id"]).startswith(text.lower())]
+            matches = [visit for visit in matches if str(visit["id"]).startswith(text.lower())]
         else:  # a cancelled visit of the same patient is meant only if there is no other
-            found = [visit for visit in found if visit.get("status") not in GIVEN_UP] or found
-        return choose("visit", text, found, _patient_of, is_search_result=is_beginning)
+            matches = [visit for visit in matches if visit.get("status") not in GIVEN_UP] or matches
+        return choose("visit", text, matches, _patient_of, is_search_result=is_beginning)
 
     def _visits(self, begin: str, end: str) -> Iterator[dict[str, Any]]:
         return self._api.pages("/appointments", limit=None, **{"from": begin, "to": end})
@@ -105,7 +105,7 @@ def plain_name(person: dict[str, Any]) -> str:
 
 
 def choose(
-    noun: str, name: str, found: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str], *, is_search_result: bool = False
+    noun: str, name: str, matches: list[dict[str, Any]], name_of: Callable[[dict[str, Any]], str], *, is_search_result: bool = False
 ) -> str:
     """Return the id of the only entry that has the name, else of the only one whose name contains its words.
 
@@ -113,9 +113,9 @@ def choose(
     Raises UsageFault if there is none, AmbiguousName if there are several.
     """
     wanted = name.strip().casefold()
-    exact = [entry for entry in found if wanted in (name_of(entry).casefold(), str(entry.get("full_name", "")).casefold())]
+    exact = [entry for entry in matches if wanted in (name_of(entry).casefold(), str(entry.get("full_name", "")).casefold())]
     words = wanted.split()
-    candidates = exact or [entry for entry in found if is_search_result or all(word in name_of(entry).casefold() for word in words)]
+    candidates = exact or [entry for entry in matches if is_search_result or all(word in name_of(entry).casefold() for word in words)]
     if not candidates:
         raise UsageFault(f"There is no {noun} {name[:100]!r}.")
     if len(candidates) > 1:

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TextIO
 
-from careslot.client.columns import ColumnKind, TableColumn
+from careslot.client.columns import ColumnFormat, TableColumn
 from careslot.client.environment import ClientEnvironment
 from careslot.client.texts import ColumnTexts, clean, replace_what_cannot_be_encoded, write
 
@@ -113,9 +113,9 @@ class TablePrinter:
         from rich.text import Text
 
         text = self._texts.value(column, document)
-        if has_short_ids and column.kind is ColumnKind.ID:
+        if has_short_ids and column.format is ColumnFormat.ID:
             text = text[:SHORT_ID]
-        return Text(text, style=STATUS_STYLES.get(text, "") if column.kind is ColumnKind.STATUS else "")
+        return Text(text, style=STATUS_STYLES.get(text, "") if column.format is ColumnFormat.STATUS else "")
 
     def _console(self) -> Console:
         return console_for(self._stream, self._environment, is_terminal=self._is_terminal)
@@ -140,6 +140,6 @@ def console_for(stream: TextIO, environment: ClientEnvironment, *, is_terminal: 
 
 def _min_width(column: TableColumn, texts: list[str]) -> int:
     """Return the width below which a column cannot be read: ids and times stay whole, other texts are folded between words."""
-    if column.kind in (ColumnKind.ID, ColumnKind.INSTANT):
+    if column.format in (ColumnFormat.ID, ColumnFormat.INSTANT):
         return max(map(len, texts))
     return min(MAX_WORD, max((len(word) for text in texts for word in text.split()), default=1))

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
-from careslot.client.columns import ColumnKind, TableColumn
+from careslot.client.columns import ColumnFormat, TableColumn
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LINE_BREAKS = {"\n", "\u2028", "\u2029", "\x85", "\r", "\t"}
@@ -25,18 +25,18 @@ class ColumnTexts:
 
     def heading(self, column: TableColumn) -> str:
         """Return the heading of a column. That of times names the zone."""
-        return f"{column.title} ({self._zone().key})" if column.kind is ColumnKind.INSTANT else column.title
+        return f"{column.title} ({self._zone().key})" if column.format is ColumnFormat.INSTANT else column.title
 
     def value(self, column: TableColumn, document: dict[str, Any]) -> str:
         """Return the value of a column for people."""
         value = column.value_in(document)
-        instant = parsed_instant(value) if column.kind is ColumnKind.INSTANT else None
+        instant = parsed_instant(value) if column.format is ColumnFormat.INSTANT else None
         return f"{instant.astimezone(self._zone()):%a %Y-%m-%d %H:%M}" if instant else clean(_plain_text(value))
 
     def csv_value(self, column: TableColumn, document: dict[str, Any]) -> str:
         """Return the value of a column for a spreadsheet, which runs no formula in it. Times have the offset of the zone."""
         value = column.value_in(document)
-        instant = parsed_instant(value) if column.kind is ColumnKind.INSTANT else None
+        instant = parsed_instant(value) if column.format is ColumnFormat.INSTANT else None
         if instant:
             return instant.astimezone(self._zone()).isoformat()
         text = _plain_text(value)

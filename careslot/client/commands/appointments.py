@@ -235,10 +235,10 @@ def _earliest_starts(
     """Yield the earliest free starts as `{doctor_id, starts_at}`."""
     params: dict[str, Any] = {"service_id": service_id, "from": instant_option(session, not_before), "limit": CANDIDATES}
     if doctor_id == ANY_DOCTOR:
-        found = session.api.get("/slots/earliest", **params, **filters)
+        free = session.api.get("/slots/earliest", **params, **filters)
     else:
-        found = session.api.get("/slots", doctor_id=doctor_id, exclude_appointment=moved_id, **params)
-    for slot in found["items"]:
+        free = session.api.get("/slots", doctor_id=doctor_id, exclude_appointment=moved_id, **params)
+    for slot in free["items"]:
         yield {"doctor_id": slot["doctor_id"], "starts_at": slot["starts_at"]}
 
 

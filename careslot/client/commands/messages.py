@@ -19,7 +19,7 @@ MessageId = Annotated[str, typer.Argument(metavar="ID", help="Id of the message.
 def list_messages(
     session: ClientSession,
     status: Annotated[str | None, typer.Option(help="queued, sending, sent, failed, unknown or skipped.")] = None,
-    kind: Annotated[str | None, typer.Option(help="Kind, such as booked or reminder.")] = None,
+    message_kind: Annotated[str | None, typer.Option("--kind", help="Kind, such as booked or reminder.")] = None,
     appointment: Annotated[str | None, typer.Option(help="Id of an appointment.")] = None,
     recipient: Annotated[str | None, typer.Option(help="Id of a recipient.")] = None,
     from_: From = None,
@@ -31,7 +31,7 @@ def list_messages(
     """List the messages that were sent or wait, or, with a command, show one or send it again."""
     filters = {
         "status": status,
-        "kind": kind,
+        "kind": message_kind,
         "appointment_id": appointment,
         "recipient_id": recipient,
         "from": instant_option(session, from_),

@@ -100,8 +100,8 @@ def _user_id(session: ClientSession, name: str) -> str:
     """Return the id of a user by name or email address. Raises UsageFault if there is none, AmbiguousName if there are several."""
     if known := as_id(name):
         return known
-    found = session.api.get("/admin/users", q=name, limit=100)["items"]
-    for user in found:
+    matches = session.api.get("/admin/users", q=name, limit=100)["items"]
+    for user in matches:
         if user["email"].casefold() == name.casefold():
             return str(user["id"])
-    return choose("user", name, found, plain_name)
+    return choose("user", name, matches, plain_name)
