@@ -28,9 +28,25 @@ class OutputForm(StrEnum):
     CSV = "csv"
 
 
+def complete_profile(incomplete: str) -> list[str]:
+    """Return the profiles whose names begin with what is typed so far, for completion in a shell."""
+    from careslot.client.failures import ClientFailure
+    from careslot.client.profiles import Profiles
+
+    try:
+        return [name for name in Profiles(default_environment().folder).all() if name.startswith(incomplete)]
+    except ClientFailure:  # a file that cannot be read is told by the command itself
+        return []
+
+
 ProfileOption = Annotated[
     str | None,
-    typer.Option("--profile", help="Profile of a clinic; default: CARESLOT_PROFILE, else `default`.", rich_help_panel=PANEL),
+    typer.Option(
+        "--profile",
+        help="Profile of a clinic; default: CARESLOT_PROFILE, else `default`.",
+        rich_help_panel=PANEL,
+        autocompletion=complete_profile,
+    ),
 ]
 UrlOption = Annotated[
     str | None,

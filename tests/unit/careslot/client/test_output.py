@@ -18,6 +18,7 @@ import pytest
 
 from careslot.client.environment import ClientEnvironment, Terminals
 from careslot.client.failures import EXIT_CODES
+from careslot.client.profiles import ClinicProfile, Profiles
 from careslot.client.texts import clean
 from tests.unit.careslot.client.fake_platform import APPOINTMENT_ID, DOCTOR, FakePlatform, an_appointment, page, problem
 
@@ -187,6 +188,14 @@ def test_a_completion_names_the_commands() -> None:
     environment = {"_CARESLOT_COMPLETE": "complete_bash", "COMP_WORDS": "careslot che", "COMP_CWORD": "1"}
     ran = run_process("-c", "from careslot.cli import app; app(prog_name='careslot')", env=environment)
     assert ran.stdout.decode().split() == ["check", "check-in"]
+
+
+def test_a_completion_names_the_profiles(tmp_path: Path) -> None:
+    for name in ("north", "nowhere", "south"):
+        Profiles(tmp_path / "careslot").save(name, ClinicProfile("https://clinic.example"))
+    words = {"_CARESLOT_COMPLETE": "complete_bash", "COMP_WORDS": "careslot doctors --profile no", "COMP_CWORD": "3"}
+    ran = run_process("-m", "careslot", env=words | {"XDG_CONFIG_HOME": str(tmp_path)})
+    assert ran.stdout.decode().split() == ["north", "nowhere"]
 
 
 def test_a_password_is_not_shown_on_a_real_terminal(tmp_path: Path) -> None:
