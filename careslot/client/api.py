@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ MAX_ATTEMPTS = 4  # of a request that the network interrupts
 FIRST_PAUSE_SECONDS = 0.5
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 PAGE_SIZE = 100
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+DESCRIBING_ENCODED_CONTENT = ("content-encoding", "content-length", "transfer-encoding")
 WAITING_STATUSES = {429, 503}
 # Faults after which the server cannot have received the request, so that every request may be sent again.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
@@ -156,7 +159,7 @@ class PlatformApi:
             headers["Idempotency-Key"] = request.key
         params = {name: value for name, value in (request.params or {}).items() if value is not None}
         try:
-            return self._http.request(
+            built = self._http.build_request(
                 request.method,
                 request.path,
                 params=params or None,
@@ -165,8 +168,20 @@ class PlatformApi:
                 data=request.form,
                 headers=headers,
             )
+            return self._read(self._http.send(built, stream=True))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageFault(f"{self._url} is not an address that can be called.") from None
+
+    def _read(self, response: httpx.Response) -> httpx.Response:
+        """Return a response whose content has been read. Raises Unreachable if it is larger than any answer of the platform."""
+        content = bytearray()
+        with contextlib.closing(response):
+            for part in response.iter_bytes():
+                content += part
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise Unreachable(f"{self._url} sends more than {MAX_ANSWER_BYTES >> 20} MiB in one answer.")
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in DESCRIBING_ENCODED_CONTENT]
+        return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
     @staticmethod
     def _is_to_be_repeated(request: ClientRequest, response: httpx.Response) -> bool:

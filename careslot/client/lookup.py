@@ -50,6 +50,8 @@ class NameLookup:
         if self._role() in STAFF:
             matches = self._api.get("/patients", q=name, limit=MAX_CANDIDATES + 1)["items"]
             return choose("patient", name, matches, plain_name, is_search_result=True)
+        if self._api.tokens.account() is None:
+            raise UsageFault("Without a person's account patients cannot be searched: give the id of the patient.")
         return choose("patient", name, self._api.items("/patients/me/dependants"), plain_name)
 
     def appointment(self, text: str, today: date, zone: ZoneInfo) -> str:

@@ -37,7 +37,7 @@ class Printer:
         if self.form is OutputForm.JSON:
             self.print_json({"items": list(items), "next": next_cursor})
         elif self.form is OutputForm.CSV:
-            self._print_csv(items, columns)
+            self.print_csv(items, columns)
         elif items:
             self.tables.print_table(items, columns, title)
         else:
@@ -50,7 +50,7 @@ class Printer:
         if self.form is OutputForm.JSON:
             self.print_json(document)
         elif self.form is OutputForm.CSV:
-            self._print_csv([document], columns)
+            self.print_csv([document], columns)
         else:
             if headline:
                 self.tables.print_line(headline)
@@ -90,10 +90,12 @@ class Printer:
             task = bar.add_task(description, total=None)
             yield lambda done, total=None: bar.update(task, completed=done, **({"total": total} if total is not None else {}))
 
-    def _print_csv(self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn]) -> None:
+    def print_csv(self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], *, has_heading: bool = True) -> None:
+        """Print items as CSV (RFC 4180). A list of many pages has the heading on its first page only."""
         buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\r\n")  # RFC 4180
-        writer.writerow([column.key for column in columns])
+        writer = csv.writer(buffer, lineterminator="\r\n")
+        if has_heading:
+            writer.writerow([column.key for column in columns])
         for item in items:
             writer.writerow([self.texts.csv_value(column, item) for column in columns])
         write(sys.stdout, buffer.getvalue())

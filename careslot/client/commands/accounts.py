@@ -66,7 +66,7 @@ def whoami(session: ClientSession) -> None:
     if stored.account:
         description["account"] = session.api.get("/auth/me")
     else:
-        session.api.get("/appointments", limit=1)  # shows whether the token is still accepted
+        _check_client_token(session)
     session.printer.print_document(description | {"time_zone": session.zone.key}, ACCOUNT)
 
 
@@ -110,6 +110,15 @@ def _sign_in_client(session: ClientSession, client_id: str) -> StoredSession:
     if not secret:
         raise UsageFault(f"Set {SECRET_VARIABLE} to the secret of the API client.")
     return session.api.tokens.sign_in_client(client_id, secret)
+
+
+def _check_client_token(session: ClientSession) -> None:
+    """Ask for what every API client may ask for or is refused. Raises NotSignedIn if the token is not accepted."""
+    try:
+        session.api.get("/appointments", limit=1)
+    except RequestRefused as refusal:
+        if refusal.status != 403:
+            raise
 
 
 def _read_line() -> str:

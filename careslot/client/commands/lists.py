@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from careslot.client.columns import TableColumn
+from careslot.client.options import OutputForm
 from careslot.client.session import ClientSession
 
 MAX_ITEMS = 1_000_000
@@ -43,7 +44,11 @@ def print_list(
     everything: bool,
     after: str | None,
 ) -> None:
-    """Read a list with the parameters `filters`, and print it."""
+    """Read a list with the parameters `filters`, and print it. CSV is printed page by page, so that a list may be of any length."""
+    if session.printer.form is OutputForm.CSV:
+        for number, page in enumerate(session.api.pages(path, limit=None if everything else limit, after=after, **filters)):
+            session.printer.print_csv(page["items"], columns, has_heading=number == 0)
+        return
     items, cursor = read_list(session, path, filters, limit=limit, everything=everything, after=after)
     session.printer.print_list(items, columns, next_cursor=cursor)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -116,6 +117,30 @@ def test_a_change_without_a_key_is_not_sent_again_after_it_may_have_arrived(plat
 def test_the_exit_code_says_what_kind_of_refusal_it_was(platform: FakePlatform, status: int, code: str, exit_code: int) -> None:
     platform.answer("GET /doctors", problem(status, code))
     assert platform.run("doctors").exit_code == exit_code
+
+
+def test_an_answer_of_any_size_is_given_up(platform: FakePlatform) -> None:
+    parts = 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal parts
+        while True:
+            parts += 1
+            yield b" " * 1024 * 1024
+
+    platform.answer("GET /doctors", lambda _request: httpx.Response(200, content=endless()))
+    ran = platform.run("doctors")
+    assert (ran.exit_code, parts) == (4, 65)
+    assert "more than 64 MiB" in ran.stderr
+
+
+def test_a_list_as_csv_is_printed_page_by_page(platform: FakePlatform) -> None:
+    platform.answer("GET /doctors", page(DOCTOR, next_cursor="c1"), page(DOCTOR | {"full_name": "Noor Haddad"}))
+    lines = platform.run("doctors", "--all", "--output", "csv").stdout.splitlines()
+    assert [line.split(",")[0] for line in lines] == ["full_name", "Ada Brandt", "Noor Haddad"]
+    platform.answer("GET /doctors", page(DOCTOR, next_cursor="c1"), problem(503, "unavailable"))
+    ran = platform.run("doctors", "--all", "--output", "csv")
+    assert (ran.exit_code, len(ran.stdout.splitlines())) == (4, 2)
 
 
 def test_an_address_that_has_moved_is_told(platform: FakePlatform) -> None:

@@ -90,6 +90,9 @@ def test_an_api_client_signs_in_with_the_secret_of_the_environment_which_is_not_
     platform.clock.advance(timedelta(minutes=11))
     assert platform.json("appointments") == {"items": [], "next": None}
     assert platform.sent("GET /appointments")[0].headers["authorization"] == "Bearer next-token"
+    assert platform.run("patients", "show", "Mina").exit_code == 2, "API clients cannot search patients"
+    platform.answer("GET /appointments", problem(403, "insufficient_scope"))
+    assert platform.json("whoami")["client_id"] == "c1"
     del platform.variables["CARESLOT_CLIENT_SECRET"]
     platform.clock.advance(timedelta(minutes=11))
     ran = platform.run("appointments")
