@@ -171,6 +171,8 @@ class PlatformApi:
             return self._read(self._http.send(built, stream=True))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageFault(f"{self._url} is not an address that can be called.") from None
+        except UnicodeEncodeError:
+            raise UsageFault("An argument has characters that cannot be sent: a key must be ASCII, all others UTF-8.") from None
 
     def _read(self, response: httpx.Response) -> httpx.Response:
         """Return a response whose content has been read. Raises Unreachable if it is larger than any answer of the platform."""

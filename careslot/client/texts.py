@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from careslot.client.columns import ColumnFormat, TableColumn
+from careslot.client.times import YEARS
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LINE_BREAKS = {"\n", "\u2028", "\u2029", "\x85", "\r", "\t"}
@@ -49,7 +50,7 @@ def parsed_instant(value: Any) -> datetime | None:
         instant = datetime.fromisoformat(value)
     except (TypeError, ValueError):
         return None
-    return instant if instant.tzinfo else None
+    return instant if instant.tzinfo and instant.year in YEARS else None
 
 
 def clean(text: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from careslot.client.failures import UsageFault
 
 NAMED_DAYS = {"yesterday": -1, "today": 0, "tomorrow": 1}
-LOCAL_TIME = re.compile(r"(\S+)[ T](\d{1,2}:\d{2}(?::\d{2})?)")
+LOCAL_TIME = re.compile(r"(\S+)[ T](\d{1,2}):(\d{2})(?::(\d{2}))?", re.ASCII)
+YEARS = range(1900, 3000)  # far enough from where calculations with dates overflow
 
 
 def zone_named(name: str) -> ZoneInfo:
@@ -24,10 +26,11 @@ def parse_day(text: str, now: datetime) -> date:
     """Return the day that a text names: `today`, `tomorrow`, `yesterday` or a date such as 2026-03-09. `now` is in the reader's zone."""
     if text.lower() in NAMED_DAYS:
         return now.date() + timedelta(days=NAMED_DAYS[text.lower()])
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise UsageFault(f"{text[:100]!r} is not a day. Days are `today`, `tomorrow` or a date such as 2026-03-09.") from None
+    with suppress(ValueError):
+        day = date.fromisoformat(text)
+        if day.year in YEARS:
+            return day
+    raise UsageFault(f"{text[:100]!r} is not a day. Days are `today`, `tomorrow` or a date such as 2026-03-09.")
 
 
 def parse_instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
@@ -36,19 +39,17 @@ def parse_instant(text: str, now: datetime, zone: ZoneInfo) -> datetime:
     Raises UsageFault for other texts, and for times of day that a change of the clocks leaves out or repeats.
     """
     stripped = text.strip()
-    try:
+    with suppress(ValueError):
         instant = datetime.fromisoformat(stripped)
-    except ValueError:
-        instant = None
-    if instant is not None and instant.tzinfo is not None:
-        return instant.astimezone(UTC)
+        if instant.tzinfo is not None and instant.year in YEARS:
+            return instant.astimezone(UTC)
     match = LOCAL_TIME.fullmatch(stripped)
     if match is None:
         return start_of_day(parse_day(stripped, now), zone)
     try:
-        clock_time = time.fromisoformat(match[2].rjust(5, "0"))
+        clock_time = time(int(match[2]), int(match[3]), int(match[4] or 0))
     except ValueError:
-        raise UsageFault(f"{match[2]} is not a time of day.") from None
+        raise UsageFault(f"{text[:100]!r} has no time of day, such as 14:00.") from None
     return _instant_of(datetime.combine(parse_day(match[1], now), clock_time), zone)
 
 

@@ -127,12 +127,13 @@ from careslot.client.columns import DOCTOR
 from careslot.client.environment import ClientEnvironment, Terminals
 from careslot.client.options import OutputForm
 from careslot.client.output import Printer
-printer = Printer(OutputForm(sys.argv[1]), ClientEnvironment(Path(), Terminals(False, False, False)), None)
+form, is_terminal = sys.argv[1].removesuffix("-terminal"), sys.argv[1].endswith("-terminal")
+printer = Printer(OutputForm(form), ClientEnvironment(Path(), Terminals(False, is_terminal, False)), None)
 printer.print_list([{"full_name": "Zoë Łuk 花子"}], DOCTOR)
 """
 
 
-@pytest.mark.parametrize("form", ["table", "json", "csv"])
+@pytest.mark.parametrize("form", ["table", "table-terminal", "json", "csv"])
 def test_an_output_that_cannot_encode_a_name_is_no_error(form: str) -> None:
     ran = run_process("-c", PRINTING, form, env={"PYTHONIOENCODING": "ascii"})
     assert (ran.returncode, ran.stderr) == (0, b"")

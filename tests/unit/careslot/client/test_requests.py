@@ -203,6 +203,13 @@ def test_any_operation_can_be_called(platform: FakePlatform) -> None:
         assert platform.run("api", *wrong).exit_code == 2
 
 
+@pytest.mark.parametrize("arguments", [["api", "POST", "/x", "--key", "clé"], ["patients", "add", "\udcff"]], ids=["key", "not UTF-8"])
+def test_what_cannot_be_sent_is_exit_code_2(platform: FakePlatform, arguments: list[str]) -> None:
+    ran = platform.run(*arguments)
+    assert (ran.exit_code, ran.stdout) == (2, "")
+    assert "cannot be sent" in ran.stderr
+
+
 def test_progress_is_shown_on_a_terminal_only(platform: FakePlatform) -> None:
     assert platform.run("doctors", "--all", "--json").stderr == ""
     platform.terminals = Terminals(False, False, True)
