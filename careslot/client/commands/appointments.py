@@ -132,10 +132,9 @@ def cancel(
     yes: Yes = False,
 ) -> None:
     """Cancel an appointment. Its time can then be booked by others."""
-    path = f"/appointments/{session.appointment_id(id)}"
-    if not yes:
-        session.confirm(_question(session, path, "Cancel"), yes=False)
-    appointment = session.api.send("POST", f"{path}/cancel", {"reason": reason} if reason else {})
+    confirm_for_visit(session, id, "Cancel", yes=yes)
+    path = f"/appointments/{session.appointment_id(id)}/cancel"
+    appointment = session.api.send("POST", path, {"reason": reason} if reason else {})
     session.printer.print_document(appointment, APPOINTMENT_DETAILS, headline="cancelled")
 
 
@@ -186,6 +185,17 @@ def override_of(code: LiftableRule | None, reason: str | None) -> dict[str, Any]
     if not (reason or "").strip():
         raise UsageFault("--override needs --reason: who reads the audit trail must see why.")
     return {"override": {"code": code.value, "reason": reason}}
+
+
+def confirm_for_visit(session: ClientSession, id: str, verb: str, *, yes: bool) -> None:
+    """Ask whether to go on, naming the visit, so that a mistyped id is noticed. In a script nothing is asked, and `--yes` is needed."""
+    if yes or not session.environment.terminals.input:
+        session.confirm(f"{verb} this appointment?", yes=yes)
+        return
+    appointment = session.api.get(f"/appointments/{session.appointment_id(id)}")
+    texts = {column.title: session.printer.texts.value(column, appointment) for column in APPOINTMENT}
+    visit = f"{texts['service']} of {texts['patient']} with {texts['doctor']} on {texts['start']} ({session.zone.key})"
+    session.confirm(f"{verb} {visit}?", yes=False)
 
 
 def _check_time_options(at: str | None, earliest: bool, not_before: str | None) -> None:
@@ -252,12 +262,3 @@ def _follow_pending(session: ClientSession, appointment: dict[str, Any]) -> dict
         waited += POLL_SECONDS
         appointment = session.api.get(f"/appointments/{appointment['id']}")
     return appointment
-
-
-def _question(session: ClientSession, path: str, verb: str) -> str:
-    """Return a question that names the visit, so that a mistyped id is noticed. In a script nothing is asked."""
-    if not session.environment.terminals.input:
-        return f"{verb} this appointment?"
-    appointment = session.api.get(path)
-    texts = {column.title: session.printer.texts.value(column, appointment) for column in APPOINTMENT}
-    return f"{verb} {texts['service']} of {texts['patient']} with {texts['doctor']} on {texts['start']} ({session.zone.key})?"

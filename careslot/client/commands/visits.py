@@ -8,7 +8,7 @@ import typer
 
 from careslot.client.columns import APPOINTMENT_DETAILS
 from careslot.client.commands.accounts import Yes
-from careslot.client.commands.appointments import AppointmentId
+from careslot.client.commands.appointments import AppointmentId, confirm_for_visit
 from careslot.client.options import client_command
 from careslot.client.session import ClientSession
 
@@ -30,12 +30,12 @@ def complete(session: ClientSession, id: AppointmentId) -> None:
 
 def mark_missed(session: ClientSession, id: AppointmentId, yes: Yes = False) -> None:
     """Note that the patient did not come."""
-    session.confirm("Note that the patient did not come?", yes=yes)
+    confirm_for_visit(session, id, "Note a no-show for", yes=yes)
     _act(session, id, "no-show", "missed")
 
 
 def undo(session: ClientSession, id: AppointmentId) -> None:
-    """Undo a check-in, a cancellation, a refused request or a no-show, if the time is still free."""
+    """Undo a check-in, a cancellation, a declined request or a no-show, if the time is still free."""
     _act(session, id, "restore", "restored")
 
 
@@ -48,7 +48,7 @@ def decline(
     session: ClientSession, id: AppointmentId, reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None, yes: Yes = False
 ) -> None:
     """Decline a requested appointment."""
-    session.confirm("Decline this request?", yes=yes)
+    confirm_for_visit(session, id, "Decline", yes=yes)
     _act(session, id, "decline", "declined", {"reason": reason} if reason else {})
 
 
