@@ -1,4 +1,4 @@
-"""Profiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
+"""ClinicProfiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StoredSession:
         return instant < datetime.fromisoformat(self.expires_at)
 
 
-class Profiles:
+class ClinicProfiles:
     """The file `profiles.json` of the client's folder."""
 
     def __init__(self, folder: Path) -> None:

@@ -15,7 +15,7 @@ from careslot.client.profiles import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
     ClinicProfile,
-    Profiles,
+    ClinicProfiles,
     SessionFile,
     checked_profile_name,
     normalized_url,
@@ -35,7 +35,7 @@ class ClientSession:
 
     def __init__(self, environment: ClientEnvironment, options: CommonOptions, profile_name: str, profile: ClinicProfile) -> None:
         self.environment, self.options, self.profile_name, self.profile = environment, options, profile_name, profile
-        self.profiles = Profiles(environment.folder)
+        self.profiles = ClinicProfiles(environment.folder)
         self.file = SessionFile(environment.folder, profile_name, profile.url)
         self.known_zone: ZoneInfo | None = zone_named(options.time_zone) if options.time_zone else None
 
@@ -131,7 +131,7 @@ def open_session(invocation: Invocation) -> ClientSession:
     environment, options = invocation.environment, invocation.options
     variables = environment.variables
     name = checked_profile_name(options.profile or variables.get("CARESLOT_PROFILE") or DEFAULT_PROFILE)
-    profile = Profiles(environment.folder).all().get(name)
+    profile = ClinicProfiles(environment.folder).all().get(name)
     given = options.url or variables.get("CARESLOT_URL")
     url = normalized_url(given or (profile.url if profile else DEFAULT_URL))
     if profile is None or profile.url != url:  # the zone of another clinic would be wrong

@@ -23,7 +23,7 @@ UNFINISHED = ("queued", "pending", "running")
 NOT_DONE = ("refused", "failed")
 
 
-class BulkAction(StrEnum):
+class BulkVerb(StrEnum):
     """What is done with each appointment."""
 
     CANCEL = "cancel"
@@ -33,7 +33,7 @@ class BulkAction(StrEnum):
 
 def change_many(
     session: ClientSession,
-    action: Annotated[BulkAction, typer.Argument(help="cancel, move to another doctor, or send a message to the patients.")],
+    action: Annotated[BulkVerb, typer.Argument(help="cancel, move to another doctor, or send a message to the patients.")],
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of appointments.")] = None,
     doctor: Annotated[str | None, typer.Option("--doctor", help="Instead of ids, with --date: the booked visits of this doctor.")] = None,
     day: Annotated[str | None, typer.Option("--date", help="`today`, `tomorrow` or a date.")] = None,
@@ -70,11 +70,11 @@ def add_commands(app: typer.Typer) -> None:
     client_command(app, "bulk")(change_many)
 
 
-def _body(session: ClientSession, action: BulkAction, to: str | None, text: str | None, reason: str | None) -> dict[str, Any]:
+def _body(session: ClientSession, action: BulkVerb, to: str | None, text: str | None, reason: str | None) -> dict[str, Any]:
     """Return what is the same for all appointments. Raises UsageFault if the action lacks something."""
-    if (action is BulkAction.MOVE) != (to is not None):
+    if (action is BulkVerb.MOVE) != (to is not None):
         raise UsageFault("move needs --to, and only move has it.")
-    if (action is BulkAction.MESSAGE) != (text is not None):
+    if (action is BulkVerb.MESSAGE) != (text is not None):
         raise UsageFault("message needs --text, and only message has it.")
     fields = {"action": action.value, "doctor_id": session.lookup.doctor(to) if to else None, "text": text, "reason": reason}
     return {name: value for name, value in fields.items() if value is not None}
