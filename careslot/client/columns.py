@@ -155,6 +155,7 @@ BULK_ITEM = (
     TableColumn("detail", "detail"),
     _instant("start", "starts_at"),
     TableColumn("doctor id", "doctor_id", ColumnFormat.ID),
+    _instant("proposal", "proposal.starts_at"),
 )
 ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnFormat.ID))
 

@@ -19,7 +19,6 @@ from careslot.client.times import parse_day
 MAX_IDS = 200  # of one request
 POLL_SECONDS = 1.0
 MAX_POLLS = 1800
-UNFINISHED = ("queued", "pending", "running")
 NOT_DONE = ("refused", "failed")
 
 
@@ -40,6 +39,9 @@ def change_many(
     to: Annotated[str | None, typer.Option("--to", help="With move: name or id of the other doctor.")] = None,
     text: Annotated[str | None, typer.Option("--text", help="With message: what is sent.")] = None,
     reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None,
+    take_proposals: Annotated[
+        bool, typer.Option("--take-proposals", help="With move: where the doctor is not free, the nearest free time of the same day.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     yes: Yes = False,
 ) -> None:
@@ -48,6 +50,8 @@ def change_many(
     Each appointment is changed by itself. Exits with 1 if one could not be; the others are.
     """
     body = _body(session, action, to, text, reason)
+    if take_proposals and (action is not BulkVerb.MOVE or dry_run):
+        raise UsageFault("--take-proposals needs move, and --dry-run shows the proposals.")
     chosen = _chosen_ids(session, ids or [], doctor, day)
     if not chosen:
         session.printer.print_list([], BULK_ITEM)
@@ -57,7 +61,8 @@ def change_many(
     outcomes: list[dict[str, Any]] = []
     with session.printer.progress(action.value) as show:
         for part in _parts(chosen):
-            outcomes += _change(session, body | {"ids": part, "dry_run": dry_run})
+            moves = _proposed_moves(session, body | {"ids": part}) if take_proposals else {}
+            outcomes += _change(session, body | moves | {"ids": part, "dry_run": dry_run})
             show(len(outcomes), total=len(chosen))
     session.printer.print_list(outcomes, BULK_ITEM)
     failures = sum(outcome.get("status") in NOT_DONE for outcome in outcomes)
@@ -97,11 +102,17 @@ def _parts(ids: list[str]) -> Iterator[list[str]]:
         yield ids[first : first + MAX_IDS]
 
 
+def _proposed_moves(session: ClientSession, body: dict[str, Any]) -> dict[str, Any]:
+    """Return the member `moves` of a request with the proposals of its dry run."""
+    proposals = {item["id"]: item["proposal"] for item in _change(session, body | {"dry_run": True}) if item.get("proposal")}
+    return {"moves": [{"id": id, **proposal} for id, proposal in proposals.items()]} if proposals else {}
+
+
 def _change(session: ClientSession, body: dict[str, Any]) -> list[dict[str, Any]]:
     """Send one request, and return the outcome of each appointment once all are handled."""
     result = session.api.send("POST", "/admin/appointments/bulk", body)
     for _ in range(MAX_POLLS):
-        if result.get("status") not in UNFINISHED:
+        if result.get("finished") is not False:
             return list(result.get("items") or [])
         session.environment.sleep(POLL_SECONDS)
         result = session.api.get(f"/admin/appointments/bulk/{result['id']}")

@@ -178,9 +178,9 @@ def test_a_doctors_day_is_moved_to_a_colleague(platform: FakePlatform) -> None:
     visits = [an_appointment(id=outcome(number)["id"]) for number in range(3)]
     platform.answer("GET /doctors", page(DOCTOR, DOCTOR | {"id": SERVICE_ID, "full_name": "Noor Haddad"}))
     platform.answer("GET /appointments", page(*visits))
-    running = httpx.Response(202, json={"id": PATIENT_ID, "status": "running", "items": []})
+    running = httpx.Response(202, json={"id": PATIENT_ID, "finished": False, "items": []})
     platform.answer("POST /admin/appointments/bulk", running)
-    ended = {"id": PATIENT_ID, "status": "finished", "items": [outcome(0), outcome(1), outcome(2, "refused", code="slot_taken")]}
+    ended = {"id": PATIENT_ID, "finished": True, "items": [outcome(0), outcome(1), outcome(2, "refused", code="slot_taken")]}
     platform.answer(f"GET /admin/appointments/bulk/{PATIENT_ID}", running, httpx.Response(200, json=ended))
     arguments = ("bulk", "move", "--doctor", "Ada Brandt", "--date", "today", "--to", "Noor Haddad", "--reason", "ill")
     assert platform.run(*arguments).exit_code == 2, "it needs --yes in a script"
@@ -197,6 +197,19 @@ def test_a_doctors_day_is_moved_to_a_colleague(platform: FakePlatform) -> None:
         "dry_run": False,
     }
     assert dict(platform.sent("GET /appointments")[-1].url.params)["doctor_id"] == DOCTOR_ID
+
+
+def test_what_a_colleague_cannot_take_at_the_same_time_moves_to_the_proposals(platform: FakePlatform) -> None:
+    proposal = {"doctor_id": SERVICE_ID, "starts_at": "2026-03-09T16:00:00Z"}
+    preview = {"id": None, "finished": True, "items": [outcome(0), outcome(1, "refused", proposal=proposal)]}
+    moved = {"id": PATIENT_ID, "finished": True, "items": [outcome(0), outcome(1)]}
+    platform.answer("POST /admin/appointments/bulk", httpx.Response(200, json=preview), httpx.Response(200, json=moved))
+    ids = [outcome(number)["id"] for number in range(2)]
+    ran = platform.run("bulk", "move", *ids, "--to", DOCTOR_ID, "--take-proposals", "--yes")
+    assert ran.exit_code == 0
+    body = platform.body("POST /admin/appointments/bulk")
+    assert (body["dry_run"], body["moves"]) == (False, [{"id": ids[1], **proposal}])
+    assert platform.run("bulk", "cancel", *ids, "--take-proposals", "--yes").exit_code == 2
 
 
 def test_many_appointments_are_changed_in_parts_and_tried_without_asking(platform: FakePlatform) -> None:
