@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,29 @@ def test_a_command_of_an_account_that_may_not_is_refused(command_line: CommandLi
     assert json.loads(refused.stderr)["status"] == 403
     assert refused.stdout == ""
     assert command_line.run("whoami", "--profile", "nobody", code=3).stdout == ""
+
+
+def test_scripts_that_run_at_once_share_one_session(command_line: CommandLine, tmp_path: Path) -> None:
+    """A refresh token that is used twice ends the session, so only one of the processes may use it."""
+    (file,) = (tmp_path / "careslot" / "sessions").glob("default-*.json")
+    for _ in range(2):
+        stored = json.loads(file.read_text())
+        file.write_text(json.dumps(stored | {"expires_at": "2020-01-01T00:00:00Z"}))
+        with ThreadPoolExecutor() as pool:
+            roles = list(pool.map(lambda _number: command_line.json("whoami")["account"]["role"], range(4)))
+        assert roles == ["reception"] * 4
+        assert json.loads(file.read_text())["refresh_token"] != stored["refresh_token"]
+
+
+def test_an_api_client_uses_the_command_line_with_its_secret(platform: Platform, command_line: CommandLine) -> None:
+    admin, cli = sign_in_admin(platform), command_line
+    service = create_service_type(admin)
+    doctor, patient = create_doctor(admin, service), cli.json("patients", "add", f"Wanda {uuid4().hex[:8]}")
+    scopes = ["appointments:read", "appointments:write"]
+    client = admin.request("POST", "/auth/clients", {"name": f"Script {uuid4().hex[:8]}", "scopes": scopes}, status=201)
+    cli.environment |= {"CARESLOT_CLIENT_SECRET": client["secret"], "CARESLOT_PROFILE": "script"}
+    cli.run("login", "--client-id", client["id"])
+    booked = cli.json("book", "--service", service["name"], "--doctor", doctor.id, "--patient", patient["id"], "--earliest")
+    assert (booked["status"], booked["booked_by"]["role"]) == ("booked", "client")
+    assert [item["id"] for item in cli.json("appointments", "--patient", patient["id"])["items"]] == [booked["id"]]
+    assert json.loads(cli.run("users", "--json", code=1).stderr)["status"] == 403
