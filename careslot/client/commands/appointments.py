@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -220,13 +220,12 @@ def _move_to_earliest(session: ClientSession, known_id: str, change: dict[str, A
     return _try_in_order(starts, lambda slot: session.api.send("POST", f"/appointments/{known_id}/reschedule", slot))
 
 
-def _try_in_order(starts: Iterator[dict[str, Any]], send: Any) -> dict[str, Any]:
+def _try_in_order(starts: Iterator[dict[str, Any]], send: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
     """Return the answer of the first start that is not taken meanwhile. Raises the refusal of the last one, or that nothing is free."""
     refusal = RequestRefused({"status": 409, "code": "nothing_free", "title": "Nothing free", "detail": "No time is free."})
     for slot in starts:
         try:
-            answer: dict[str, Any] = send(slot)
-            return answer
+            return send(slot)
         except RequestRefused as latest:
             if latest.problem_code not in TAKEN_MEANWHILE:
                 raise

@@ -71,7 +71,7 @@ def _follow(session: ClientSession, day: str, doctor_ids: list[str], every: floa
             visits = {visit["id"]: visit for visit in visits_of(session, chosen, doctor_ids, EVERY_STATUS)}
             is_away = False
         except (Unreachable, RequestRefused) as failure:
-            if known is None or failure.exit_code != Unreachable.exit_code:
+            if known is None or not is_temporary(failure):
                 raise
             if not is_away:
                 session.printer.note(f"{failure.detail} Trying again every {every:g} seconds.")
@@ -80,6 +80,11 @@ def _follow(session: ClientSession, day: str, doctor_ids: list[str], every: floa
             _show(session, chosen, known, visits)
         known = visits
         session.environment.sleep(every)
+
+
+def is_temporary(failure: Unreachable | RequestRefused) -> bool:
+    """Return whether the platform may answer later: it is away, fails, or has had too many requests."""
+    return failure.exit_code == Unreachable.exit_code or (isinstance(failure, RequestRefused) and failure.status == 429)
 
 
 def _show(session: ClientSession, day: date, known: dict[str, dict[str, Any]] | None, visits: dict[str, dict[str, Any]]) -> None:

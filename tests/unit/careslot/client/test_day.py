@@ -90,8 +90,10 @@ def test_a_followed_day_is_a_table_on_a_terminal(platform: FakePlatform, monkeyp
 
 def test_a_platform_that_goes_away_is_waited_for(platform: FakePlatform) -> None:
     away: list[Any] = [httpx.ConnectError("refused")] * 4
-    platform.answer(ROUTE, page(an_appointment()), *away, problem(503, "unavailable"), page(an_appointment(status="checked_in")))
-    platform.interrupt_after_sleeps = 3 + 4
+    limited = problem(429, "rate_limited", {"retry-after": "3600"})
+    answers = (page(an_appointment()), *away, problem(503, "unavailable"), limited, page(an_appointment(status="checked_in")))
+    platform.answer(ROUTE, *answers)
+    platform.interrupt_after_sleeps = 3 + 5
     ran = platform.run("watch")
     assert ran.exit_code == 0
     assert ran.stderr.count("Trying again every 5 seconds.") == 1
