@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 from careslot.cli import app  # importable only after the line above
+from careslot.client.columns import CSV_COLUMNS, TableColumn
 from careslot.client.failures import EXIT_CODES
 from careslot.client.options import PANEL
 
@@ -70,7 +72,13 @@ def page() -> str:
     ]
     common = [*_table(_options(root, is_common=True)), ""]
     sections = [section(("careslot", *path), command) for path, command in commands_of(root)]
-    return HEAD + "\n".join((*exit_codes, f"## {PANEL}", "", *common, *sections))
+    csv_files = ["| CSV file of | headings |", "|---|---|", *(csv_row(name, columns) for name, columns in CSV_COLUMNS.items()), ""]
+    return HEAD + "\n".join((*exit_codes, *csv_files, f"## {PANEL}", "", *common, *sections))
+
+
+def csv_row(name: str, columns: Sequence[TableColumn]) -> str:
+    """Return a row with the headings of a CSV file."""
+    return f"| {name} | {', '.join(f'`{column.key}`' for column in columns)} |"
 
 
 def commands_of(group: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:

@@ -159,6 +159,24 @@ BULK_ITEM = (
 )
 ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnFormat.ID))
 
+CSV_COLUMNS = {  # command: the columns of its CSV file, for the documentation
+    "doctors": DOCTOR,
+    "services": SERVICE,
+    "slots": SLOT,
+    "appointments": APPOINTMENT,
+    "agenda": APPOINTMENT,
+    "book, show, cancel, reschedule and the steps of a visit": APPOINTMENT_DETAILS,
+    "show --history": HISTORY,
+    "bulk": BULK_ITEM,
+    "patients": PATIENT,
+    "users": USER,
+    "messages": MESSAGE,
+    "audit": AUDIT,
+    "import-doctors, import-patients": IMPORT_ROW,
+    "whoami": ACCOUNT,
+    "profiles": PROFILE,
+}
+
 
 def columns_of(rows: list[dict[str, Any]]) -> tuple[TableColumn, ...]:
     """Return a column for each member that a row has, in the order of their first occurrence."""
