@@ -54,9 +54,10 @@ coverage: .venv/.ready  ## all tests with branch coverage of the product; a repo
 env:  ## write .env with random passwords and CARESLOT_TIME_ZONE (default UTC) for compose.yaml
 	@$(PYTHON) deploy/make_env.py
 
-docs: .venv/.ready  ## write docs/events.md, docs/configuration.md and the catalogue of codes from the code
+docs: .venv/.ready  ## write docs/events.md, docs/configuration.md, docs/cli.md and the catalogue of codes from the code
 	@$(RUN)python docs/make_events.py
 	@$(RUN)python docs/make_configuration.py
+	@$(RUN)python docs/make_cli.py
 	@$(RUN)python docs/make_problems.py
 
 snapshots: .venv/.ready  ## write the snapshots of the public API and of the events, after an intended change

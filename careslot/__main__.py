@@ -2,4 +2,4 @@
 
 from careslot.cli import app
 
-app()
+app(prog_name="careslot")

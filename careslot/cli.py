@@ -8,14 +8,44 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Careslot books health-care appointments."
+from careslot.client.commands import add_commands
+from careslot.client.options import (
+    CommonOptions,
+    FormOption,
+    JsonOption,
+    MaxWaitOption,
+    ProfileOption,
+    TimeoutOption,
+    UrlOption,
+    ZoneOption,
+    note_options,
 )
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Careslot books health-care appointments.")
+
+
+def _print_version(is_given: bool) -> None:
+    if is_given:
+        from importlib.metadata import version
+
+        typer.echo(f"careslot {version('careslot')}")
+        raise typer.Exit
 
 
 @app.callback()
-def main() -> None:
+def main(
+    context: typer.Context,
+    profile: ProfileOption = None,
+    url: UrlOption = None,
+    as_json: JsonOption = False,
+    output: FormOption = None,
+    time_zone: ZoneOption = None,
+    timeout: TimeoutOption = None,
+    max_wait: MaxWaitOption = None,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")] = False,
+) -> None:
     """Careslot books health-care appointments."""
+    note_options(context, CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait))
 
 
 @app.command()
@@ -109,6 +139,9 @@ def rebuild_history(
         rebuild_configured(wait)
     else:
         rebuild_in_folder(data, wait)
+
+
+add_commands(app)
 
 
 def _parse_instant(text: str | None) -> datetime | None:

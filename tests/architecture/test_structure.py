@@ -162,3 +162,7 @@ def test_the_catalogue_of_codes_is_up_to_date() -> None:
 
 def test_the_page_of_settings_is_up_to_date() -> None:
     assert subprocess.run([sys.executable, "docs/make_configuration.py", "--check"], cwd=ROOT).returncode == 0
+
+
+def test_the_page_of_the_command_line_is_up_to_date() -> None:
+    assert subprocess.run([sys.executable, "docs/make_cli.py", "--check"], cwd=ROOT).returncode == 0, "run `make docs`"

@@ -1,0 +1,135 @@
+"""ClinicProfiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from careslot.client.failures import Unreachable, UsageFault
+from careslot.client.stored_files import make_private_folder, read_document, write_document
+
+DEFAULT_PROFILE = "default"
+DEFAULT_URL = "http://localhost:8000"
+PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LOCK_SECONDS = 60.0  # longer than one renewal takes
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicProfile:
+    """The address of a clinic's platform and, once it is known, the clinic's time zone."""
+
+    url: str
+    time_zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    """The tokens of a person, or of an API client, which has no refresh token. `expires_at` is that of the access token (RFC 3339, UTC)."""
+
+    access_token: str
+    expires_at: str
+    refresh_token: str | None
+    client_id: str | None
+    account: dict[str, Any] | None
+
+    def is_valid_at(self, instant: datetime) -> bool:
+        """Return whether the access token can still be used at an instant."""
+        return instant < datetime.fromisoformat(self.expires_at)
+
+
+class ClinicProfiles:
+    """The file `profiles.json` of the client's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "profiles.json"
+
+    def all(self) -> dict[str, ClinicProfile]:
+        """Return all profiles by name."""
+        stored = (read_document(self._path) or {}).get("profiles", {})
+        return {name: ClinicProfile(fields["url"], fields.get("time_zone")) for name, fields in stored.items()}
+
+    def save(self, name: str, profile: ClinicProfile) -> None:
+        """Add or replace a profile."""
+        with locked(self._path):
+            stored = {known: asdict(entry) for known, entry in self.all().items()}
+            write_document(self._path, {"profiles": stored | {name: asdict(profile)}})
+
+    def save_time_zone(self, name: str, url: str, time_zone: str) -> None:
+        """Note a clinic's time zone in the profile of that name, if it is of the platform at `url`."""
+        profile = self.all().get(name)
+        if profile is not None and profile.url == url and profile.time_zone != time_zone:
+            self.save(name, replace(profile, time_zone=time_zone))
+
+    def delete(self, name: str) -> None:
+        """Delete a profile, if there is one of that name."""
+        with locked(self._path):
+            stored = {known: asdict(entry) for known, entry in self.all().items() if known != name}
+            write_document(self._path, {"profiles": stored})
+
+
+class SessionFile:
+    """The session of one profile at one address. A session is never used for another address, so that no other server gets its tokens."""
+
+    def __init__(self, folder: Path, profile: str, url: str) -> None:
+        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+        self.path = folder / "sessions" / f"{profile}-{digest}.json"
+
+    def read(self) -> StoredSession | None:
+        """Return the session, or None if nobody is signed in."""
+        document = read_document(self.path)
+        try:
+            return StoredSession(**document) if document else None
+        except TypeError:
+            raise UsageFault(f"{self.path} is not a session of this version. Delete it and sign in again.") from None
+
+    def write(self, session: StoredSession) -> None:
+        """Store the session."""
+        write_document(self.path, asdict(session))
+
+    def delete(self) -> None:
+        """Delete the session, if there is one."""
+        self.path.unlink(missing_ok=True)
+
+    def lock(self) -> Any:
+        """Return a context in which no other process renews the session."""
+        return locked(self.path)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock beside a file. Raises Unreachable when another process holds it for too long."""
+    from filelock import FileLock, Timeout
+
+    make_private_folder(path.parent)
+    try:
+        with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
+            yield
+    except Timeout:
+        raise Unreachable(f"Another careslot command has not let go of {path.name} for {LOCK_SECONDS:.0f} seconds.") from None
+
+
+def checked_profile_name(name: str) -> str:
+    """Return a profile's name. Raises UsageFault if it could not be the name of a file."""
+    if not PROFILE_NAME.fullmatch(name):
+        raise UsageFault(f"A profile's name consists of letters, digits, dots, hyphens and underscores: {name[:100]!r} does not.")
+    return name
+
+
+def normalized_url(text: str) -> str:
+    """Return the address of a platform without a slash at its end. Raises UsageFault if it is no http or https URL."""
+    try:
+        parts = urlsplit(text)
+        is_url = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query and not parts.fragment
+        is_url = is_url and parts.username is None and (parts.port is None or parts.port > 0)
+    except ValueError:
+        is_url = False
+    if not is_url:
+        raise UsageFault(f"{text[:100]!r} is not the address of a platform, such as https://clinic.example.")
+    return text.rstrip("/")

@@ -1,0 +1,139 @@
+"""The session of one command: its profile, the API, the zone of its times, and how it prints."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from careslot.client.environment import ClientEnvironment
+from careslot.client.failures import Declined, NotSignedIn, RequestRefused, UsageFault
+from careslot.client.lookup import NameLookup, as_id
+from careslot.client.options import CommonOptions, Invocation
+from careslot.client.profiles import (
+    DEFAULT_PROFILE,
+    DEFAULT_URL,
+    ClinicProfile,
+    ClinicProfiles,
+    SessionFile,
+    checked_profile_name,
+    normalized_url,
+)
+from careslot.client.times import zone_named
+
+if TYPE_CHECKING:
+    from careslot.client.api import PlatformApi
+    from careslot.client.output import Printer
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+DEFAULT_MAX_WAIT_SECONDS = 60.0
+
+
+class ClientSession:
+    """Everything that a command works with. Parts that a command does not use are not made, and nothing is imported for them."""
+
+    def __init__(self, environment: ClientEnvironment, options: CommonOptions, profile_name: str, profile: ClinicProfile) -> None:
+        self.environment, self.options, self.profile_name, self.profile = environment, options, profile_name, profile
+        self.profiles = ClinicProfiles(environment.folder)
+        self.file = SessionFile(environment.folder, profile_name, profile.url)
+        self.known_zone: ZoneInfo | None = zone_named(options.time_zone) if options.time_zone else None
+
+    @property
+    def url(self) -> str:
+        """Return the address of the platform."""
+        return self.profile.url
+
+    @cached_property
+    def api(self) -> PlatformApi:
+        """Return the client of the API."""
+        from careslot.client.api import PlatformApi, RequestTiming
+
+        timeout = self.options.timeout or DEFAULT_TIMEOUT_SECONDS
+        max_wait = DEFAULT_MAX_WAIT_SECONDS if self.options.max_wait is None else self.options.max_wait
+        return PlatformApi(self.url, self.environment, self.file, RequestTiming(timeout, max_wait), self.printer.note)
+
+    @cached_property
+    def printer(self) -> Printer:
+        """Return what prints the results."""
+        from careslot.client.output import Printer
+
+        return Printer(self.options.form, self.environment, lambda: self.zone)
+
+    @cached_property
+    def lookup(self) -> NameLookup:
+        """Return what finds the ids of people and services by their names."""
+        return NameLookup(self.api)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Return the zone in which times are read and printed: that of `--time-zone`, else that of the clinic."""
+        if self.known_zone is None:
+            self.known_zone = self._clinic_zone()
+        return self.known_zone
+
+    @property
+    def now(self) -> datetime:
+        """Return the present instant, in the session's zone."""
+        return self.environment.now().astimezone(self.zone)
+
+    def appointment_id(self, text: str) -> str:
+        """Return the id of the appointment that a text names: an id, its beginning, or the patient of a visit of today."""
+        return as_id(text) or self.lookup.appointment(text, self.now.date(), self.zone)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask whether to go on. Raises Declined for a no, and UsageFault where nobody can be asked and `--yes` was not given."""
+        import typer
+
+        if yes:
+            return
+        if not self.environment.terminals.input:
+            raise UsageFault(f"{question} Without a terminal this needs --yes.")
+        if not typer.confirm(question, err=True):
+            raise Declined("Nothing was changed.")
+
+    def refresh_clinic_zone(self) -> None:
+        """Ask the platform for the clinic's zone and note it in the profile; what was noted stays if the platform does not say."""
+        asked = self._ask_for_zone()
+        if asked:
+            self.profiles.save_time_zone(self.profile_name, self.url, asked)
+
+    def close(self) -> None:
+        """Close the connections."""
+        if "api" in self.__dict__:
+            self.api.close()
+
+    def _clinic_zone(self) -> ZoneInfo:
+        if self.profile.time_zone:
+            return zone_named(self.profile.time_zone)
+        asked = self._ask_for_zone()
+        if not asked:
+            self.printer.note("The clinic's time zone is not known; times are in UTC.")
+            return zone_named("UTC")
+        self.profiles.save_time_zone(self.profile_name, self.url, asked)
+        return zone_named(asked)
+
+    def _ask_for_zone(self) -> str | None:
+        """Return the zone of the clinic's settings, which only staff may read, else that of its first doctor. None if there is neither."""
+        for path, place in (("/admin/settings", ("time_zone",)), ("/doctors?limit=1", ("items", 0, "time_zone"))):
+            try:
+                document: Any = self.api.get(path)
+                for step in place:
+                    document = document[step]
+                return str(document)
+            except (RequestRefused, NotSignedIn, LookupError, TypeError):
+                continue
+        return None
+
+
+def open_session(invocation: Invocation) -> ClientSession:
+    """Return the session that options and environment describe. Raises UsageFault for a profile or an address that cannot be used."""
+    environment, options = invocation.environment, invocation.options
+    variables = environment.variables
+    name = checked_profile_name(options.profile or variables.get("CARESLOT_PROFILE") or DEFAULT_PROFILE)
+    profile = ClinicProfiles(environment.folder).all().get(name)
+    given = options.url or variables.get("CARESLOT_URL")
+    url = normalized_url(given or (profile.url if profile else DEFAULT_URL))
+    if profile is None or profile.url != url:  # the zone of another clinic would be wrong
+        profile = ClinicProfile(url)
+    return ClientSession(environment, options, name, profile)

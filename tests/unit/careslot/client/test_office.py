@@ -1,0 +1,233 @@
+"""Commands for the office: patients, users, messages, the audit trail, reports and imports."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.careslot.client.fake_platform import (
+    ADMIN_ACCOUNT,
+    DOCTOR,
+    DOCTOR_ID,
+    PATIENT_ID,
+    SERVICE_ID,
+    FakePlatform,
+    an_appointment,
+    page,
+    problem,
+)
+
+USER = {"id": DOCTOR_ID, "email": "ada@clinic.example", "full_name": "Ada Brandt", "role": "doctor", "status": "active", "version": 4}
+CSV = "email,full_name\nada@clinic.example,Ada Brandt\n"
+
+
+@pytest.fixture(autouse=True)
+def _signed_in(platform: FakePlatform) -> None:
+    platform.sign_in()
+
+
+def test_a_new_patient_is_compared_with_those_who_exist(platform: FakePlatform) -> None:
+    twin = {"id": SERVICE_ID, "full_name": "Mina Park", "born_on": None, "phone": "+49 30 1", "reasons": ["name", "phone"]}
+    answer = {"id": PATIENT_ID, "full_name": "Mina Park", "phone": "+49 30 1", "possible_duplicates": [twin]}
+    platform.answer("POST /patients", httpx.Response(201, json=answer))
+    text = platform.run("patients", "add", "Mina Park", "--phone", "+49 30 1", "--born-on", "1984-02-06").stdout
+    assert platform.body("POST /patients") == {"full_name": "Mina Park", "phone": "+49 30 1", "born_on": "1984-02-06"}
+    assert "may be the same person as:" in text
+    assert SERVICE_ID in text
+    assert platform.json("patients", "add", "Mina Park") == answer
+
+
+def test_patients_are_searched_and_shown(platform: FakePlatform) -> None:
+    mina = {"id": PATIENT_ID, "full_name": "Mina Park", "phone": "+49 30 1"}
+    platform.answer("GET /patients", page(mina))
+    platform.answer(f"GET /patients/{PATIENT_ID}", httpx.Response(200, json=mina))
+    assert platform.json("patients", "search", "030 1")["items"] == [mina]
+    assert platform.json("patients", "show", "030 1") == mina
+    assert platform.sent("GET /patients")[-1].url.params["q"] == "030 1"
+
+
+def test_a_guardian_names_a_dependant(platform: FakePlatform) -> None:
+    platform.sign_in(role="patient")
+    platform.answer("GET /patients/me/dependants", page({"id": PATIENT_ID, "full_name": "Kim Park"}))
+    platform.answer(f"GET /patients/{PATIENT_ID}", httpx.Response(200, json={"id": PATIENT_ID}))
+    assert platform.json("patients", "show", "kim") == {"id": PATIENT_ID}
+    platform.answer(f"GET /patients/{ADMIN_ACCOUNT['id']}", httpx.Response(200, json={"id": "me"}))
+    assert platform.json("patients", "show", "me") == {"id": "me"}
+
+
+def test_a_user_is_added_with_an_invitation(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/users", httpx.Response(201, json=USER | {"status": "invited"}))
+    arguments = ("users", "add", "ada@clinic.example", "--role", "doctor", "--name", "Ada Brandt", "--service", "Check-up")
+    assert platform.run(*arguments, "--specialty", "Surgery", "--specialty", "Dentistry").exit_code == 0
+    assert platform.body("POST /admin/users") == {
+        "email": "ada@clinic.example",
+        "role": "doctor",
+        "full_name": "Ada Brandt",
+        "services": [SERVICE_ID],
+        "specialties": ["Surgery", "Dentistry"],
+    }
+
+
+def test_a_user_is_disabled_by_email_after_a_yes_and_enabled_with_the_version(platform: FakePlatform) -> None:
+    platform.answer("GET /admin/users", page(USER, USER | {"id": SERVICE_ID, "email": "ada@clinic.example.org"}))
+    visits = [{"id": PATIENT_ID, "starts_at": "2026-03-09T13:00:00Z"}]
+    platform.answer(f"DELETE /admin/users/{DOCTOR_ID}", httpx.Response(200, json=USER | {"future_appointments": visits}))
+    assert platform.run("users", "disable", "ADA@clinic.example").exit_code == 2
+    assert platform.sent(f"DELETE /admin/users/{DOCTOR_ID}") == []
+    ran = platform.run("users", "disable", "ADA@clinic.example", "--yes")
+    assert "appointments that stay:" in ran.stdout
+    assert "Mon 2026-03-09 14:00" in ran.stdout
+    assert "appointments" not in platform.sent(f"DELETE /admin/users/{DOCTOR_ID}")[0].url.params
+    platform.run("users", "disable", DOCTOR_ID, "--cancel-appointments", "--yes")
+    assert platform.sent(f"DELETE /admin/users/{DOCTOR_ID}")[-1].url.params["appointments"] == "cancel"
+    platform.answer(f"GET /admin/users/{DOCTOR_ID}", httpx.Response(200, json=USER))
+    platform.answer(f"PATCH /admin/users/{DOCTOR_ID}", httpx.Response(200, json=USER))
+    assert platform.run("users", "enable", "ada@clinic.example").exit_code == 0
+    assert platform.sent(f"PATCH /admin/users/{DOCTOR_ID}")[0].headers["if-match"] == '"4"'
+
+
+def test_messages_and_the_audit_trail_are_filtered(platform: FakePlatform) -> None:
+    message = {"id": DOCTOR_ID, "kind": "booked", "status": "failed", "due_at": "2026-03-09T09:00:00Z", "recipient_id": PATIENT_ID}
+    line = {"id": "1", "at": "2026-03-09T09:00:00Z", "actor": DOCTOR_ID, "actor_role": "doctor", "action": "profile.read"}
+    platform.answer("GET /admin/messages", page(message))
+    platform.answer("GET /admin/audit", page(line))
+    platform.answer(f"POST /admin/messages/{DOCTOR_ID}/resend", httpx.Response(200, json=message))
+    platform.answer(f"GET /admin/messages/{DOCTOR_ID}", httpx.Response(200, json=message))
+    assert "failed" in platform.run("messages", "--status", "failed", "--from", "today").stdout
+    params = platform.sent("GET /admin/messages")[0].url.params
+    assert dict(params) == {"limit": "25", "status": "failed", "from": "2026-03-08T23:00:00Z"}
+    assert platform.run("messages", "resend", DOCTOR_ID).exit_code == 0
+    assert platform.json("messages", "show", DOCTOR_ID) == message
+    assert platform.run("messages", "show", "../users").exit_code == 2
+    assert "profile.read" in platform.run("audit", "--subject", PATIENT_ID).stdout
+
+
+def test_a_report_is_printed_with_its_figures_and_rows(platform: FakePlatform) -> None:
+    document = {"total": {"booked": 4}, "rows": [{"doctor": {"full_name": "Ada Brandt"}, "booked_minutes": 90}], "empty": []}
+    platform.answer("GET /admin/reports/utilisation", httpx.Response(200, json=document))
+    text = platform.run("report", "utilisation", "--from", "2026-03-01", "--to", "today", "--group-by", "doctor").stdout
+    params = platform.sent("GET /admin/reports/utilisation")[0].url.params
+    assert dict(params) == {"from": "2026-02-28T23:00:00Z", "to": "2026-03-08T23:00:00Z", "group_by": "doctor"}
+    assert "total booked  4" in text
+    assert "doctor full name  booked minutes" in text
+    assert "Ada Brandt        90" in text
+    assert platform.json("report", "utilisation") == document
+    assert platform.run("report", "weather").exit_code == 2
+
+
+def test_a_report_as_csv_is_the_platforms_own_file(platform: FakePlatform) -> None:
+    platform.answer("GET /admin/reports/no-shows", httpx.Response(200, text="service,rate\r\nCheck-up,0.1\r\n"))
+    assert platform.run("report", "no-shows", "--output", "csv").stdout.splitlines() == ["service,rate", "Check-up,0.1"]
+    assert platform.sent("GET /admin/reports/no-shows")[0].headers["accept"] == "text/csv"
+
+
+def a_result(**changes: Any) -> httpx.Response:
+    rows = [{"line": 2, "status": "created", "id": DOCTOR_ID}, {"line": 3, "status": "failed", "code": "email_taken"}]
+    return httpx.Response(200, json={"id": SERVICE_ID, "status": "finished", "created": 1, "failed": 1, "rows": rows} | changes)
+
+
+def test_an_import_is_followed_and_names_the_rows_that_failed(platform: FakePlatform, tmp_path: Path) -> None:
+    file = tmp_path / "doctors.csv"
+    file.write_text(CSV)
+    platform.answer("POST /admin/doctors/import", httpx.Response(202, json={"id": SERVICE_ID, "status": "running", "done": 0, "total": 2}))
+    running = httpx.Response(200, json={"id": SERVICE_ID, "status": "running", "done": 1, "total": 2})
+    last = {"line": 4, "status": "failed", "code": "last_of_all"}
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", running, a_result(next="c1"), a_result(rows=[last], next=None))
+    ran = platform.run("import-doctors", str(file))
+    assert ran.exit_code == 1
+    assert "1 created, 1 failed" in ran.stdout
+    assert "email_taken" in ran.stdout
+    assert "last_of_all" in ran.stdout, "of the second page"
+    assert DOCTOR_ID not in ran.stdout, "the table has the failed rows only"
+    request = platform.sent("POST /admin/doctors/import")[0]
+    assert (request.content, request.headers["content-type"]) == (CSV.encode(), "text/csv")
+    assert len(request.headers["idempotency-key"]) > 20
+
+
+def test_an_import_that_ends_at_once_can_be_tried_without_effect(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/patients/import", a_result(failed=0, rows=[]))
+    result = platform.run("import-patients", "-", "--dry-run", "--json", stdin=CSV)
+    assert (result.exit_code, json.loads(result.stdout)["created"]) == (0, 1)
+    assert platform.sent("POST /admin/patients/import")[0].url.params["dry_run"] == "true"
+
+
+def test_a_file_that_cannot_be_imported_is_not_sent(platform: FakePlatform, tmp_path: Path) -> None:
+    large = tmp_path / "large.csv"
+    large.write_bytes(b"x" * (8 * 1024 * 1024 + 1))
+    for file in (large, tmp_path / "absent.csv", tmp_path):
+        ran = platform.run("import-doctors", str(file))
+        assert ran.exit_code == 2
+        assert len(ran.stderr.splitlines()) == 1
+    assert platform.requests == []
+
+
+def test_a_refused_import_is_exit_code_1(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/doctors/import", problem(422, "bad_file"))
+    assert platform.run("import-doctors", "-", stdin=CSV).exit_code == 1
+
+
+def outcome(number: int, status: str = "done", **facts: Any) -> dict[str, Any]:
+    return {"id": f"{number:08}-0000-4000-8000-000000000000", "status": status, **facts}
+
+
+def test_a_doctors_day_is_moved_to_a_colleague(platform: FakePlatform) -> None:
+    visits = [an_appointment(id=outcome(number)["id"]) for number in range(3)]
+    platform.answer("GET /doctors", page(DOCTOR, DOCTOR | {"id": SERVICE_ID, "full_name": "Noor Haddad"}))
+    platform.answer("GET /appointments", page(*visits))
+    running = httpx.Response(202, json={"id": PATIENT_ID, "finished": False, "items": []})
+    platform.answer("POST /admin/appointments/bulk", running)
+    ended = {"id": PATIENT_ID, "finished": True, "items": [outcome(0), outcome(1), outcome(2, "refused", code="slot_taken")]}
+    platform.answer(f"GET /admin/appointments/bulk/{PATIENT_ID}", running, httpx.Response(200, json=ended))
+    arguments = ("bulk", "move", "--doctor", "Ada Brandt", "--date", "today", "--to", "Noor Haddad", "--reason", "ill")
+    assert platform.run(*arguments).exit_code == 2, "it needs --yes in a script"
+    ran = platform.run(*arguments, "--yes")
+    assert ran.exit_code == 1
+    assert "slot_taken" in ran.stdout
+    assert "1 of 3 could not be changed." in ran.stderr
+    ids = [visit["id"] for visit in visits]
+    assert platform.body("POST /admin/appointments/bulk") == {
+        "action": "move",
+        "doctor_id": SERVICE_ID,
+        "reason": "ill",
+        "ids": ids,
+        "dry_run": False,
+    }
+    assert dict(platform.sent("GET /appointments")[-1].url.params)["doctor_id"] == DOCTOR_ID
+
+
+def test_what_a_colleague_cannot_take_at_the_same_time_moves_to_the_proposals(platform: FakePlatform) -> None:
+    proposal = {"doctor_id": SERVICE_ID, "starts_at": "2026-03-09T16:00:00Z"}
+    preview = {"id": None, "finished": True, "items": [outcome(0), outcome(1, "refused", proposal=proposal)]}
+    moved = {"id": PATIENT_ID, "finished": True, "items": [outcome(0), outcome(1)]}
+    platform.answer("POST /admin/appointments/bulk", httpx.Response(200, json=preview), httpx.Response(200, json=moved))
+    ids = [outcome(number)["id"] for number in range(2)]
+    ran = platform.run("bulk", "move", *ids, "--to", DOCTOR_ID, "--take-proposals", "--yes")
+    assert ran.exit_code == 0
+    body = platform.body("POST /admin/appointments/bulk")
+    assert (body["dry_run"], body["moves"]) == (False, [{"id": ids[1], **proposal}])
+    assert platform.run("bulk", "cancel", *ids, "--take-proposals", "--yes").exit_code == 2
+
+
+def test_many_appointments_are_changed_in_parts_and_tried_without_asking(platform: FakePlatform) -> None:
+    ids = [outcome(number)["id"] for number in range(250)]
+
+    def change(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"items": [{"id": id, "status": "done"} for id in json.loads(request.content)["ids"]]})
+
+    platform.answer("POST /admin/appointments/bulk", change)
+    result = platform.json("bulk", "message", *ids, ids[0], "--text", "We move.", "--dry-run")
+    assert [item["id"] for item in result["items"]] == ids
+    assert [len(json.loads(request.content)["ids"]) for request in platform.sent("POST /admin/appointments/bulk")] == [200, 50]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["cancel"], ["cancel", PATIENT_ID, "--date", "today"], ["cancel", "--date", "today"], ["move", PATIENT_ID], ["message", PATIENT_ID]],
+    ids=lambda arguments: " ".join(arguments),
+)
+def test_a_bulk_change_without_what_it_needs_is_exit_code_2(platform: FakePlatform, arguments: list[str]) -> None:
+    assert platform.run("bulk", *arguments, "--yes").exit_code == 2
