@@ -84,6 +84,24 @@ def healthcheck(
     raise typer.Exit(health)
 
 
+@app.command()
+def verify(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation. Default: what the environment names, or careslot-data.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, as docs/promises.md describes it.")] = False,
+    repair_plan: Annotated[bool, typer.Option("--repair-plan", help="Say for each fault what an admin can do.")] = False,
+    patience: Annotated[float, typer.Option(min=0, max=3600, help="Seconds over which what seems wrong is looked at again.")] = 30.0,
+) -> None:
+    """Read every store and prove what the product promises. Changes nothing, and the product may run meanwhile.
+
+    Exits with 1 if there is a fault, with a line for each, and with 4 if a store cannot be read.
+    """
+    from careslot.auditor.command import verify as run
+
+    run(data, as_json=as_json, with_repairs=repair_plan, patience_seconds=patience)
+
+
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")
 app.add_typer(rebuild_app, name="rebuild")
 

@@ -1,0 +1,107 @@
+"""Reminders match appointments: notification-service knows of a visit what the appointment says, and plans its reminders accordingly."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+
+from careslot.auditor.appointment_store import AppointmentFacts
+from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
+from careslot.auditor.findings import Finding, Key
+from careslot.auditor.stores import Stores
+from notify_svc.domain.reminders import ReminderStatus
+from notify_svc.repository.tables import MERGED_PATIENTS, REMINDERS, VISITS
+from shared.contracts.appointments import AppointmentStatus
+from shared.contracts.identity import Service
+from shared.contracts.values import format_instant
+
+STATUS_OF_OLD_ROWS = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderCheck:
+    """Compares visits and planned reminders of notification-service with the appointments."""
+
+    name = "reminders match appointments"
+
+    async def pages(self, stores: Stores) -> AsyncIterator[Sequence[Key]]:
+        """Yield the ids of all appointments, and of all visits and reminders."""
+        async for page in stores.appointments.pages():
+            yield [(str(appointment_id),) for appointment_id in page]
+        for column in (VISITS.c.appointment_id, REMINDERS.c.appointment_id):
+            async for known in stores.sql[Service.NOTIFICATION].values(column):
+                yield [(str(appointment_id),) for appointment_id in known]
+
+    async def examine(self, stores: Stores, keys: Sequence[Key]) -> list[Finding]:
+        """Return what differs from these appointments."""
+        ids = list({UUID(key[0]) for key in keys})
+        before = await stores.appointments.find(ids)
+        planned = defaultdict[UUID, list[Any]](list)
+        async with stores.sql[Service.NOTIFICATION].snapshot() as connection:
+            visits = {row.appointment_id: row for row in await connection.execute(select(VISITS).where(VISITS.c.appointment_id.in_(ids)))}
+            waits = REMINDERS.c.status == ReminderStatus.PLANNED
+            for row in await connection.execute(select(REMINDERS).where(REMINDERS.c.appointment_id.in_(ids), waits)):
+                planned[row.appointment_id].append(row)
+            handled = await read_handled(stores, Service.NOTIFICATION, connection, before.values())
+            patients = {item.patient_id for item in before.values()} | {row.patient_id for row in visits.values()}
+            merged = select(MERGED_PATIENTS.c.patient_id).where(MERGED_PATIENTS.c.patient_id.in_(patients))
+            merging = set((await connection.execute(merged)).scalars()) if patients else set[UUID]()
+        after = await stores.appointments.find(ids)
+        findings = list[Finding]()
+        for appointment_id in ids:
+            earlier, later = before.get(appointment_id), after.get(appointment_id)
+            visit, reminders = visits.get(appointment_id), planned[appointment_id]
+            if earlier is None and later is None:
+                findings += _judge_stranger(appointment_id, reminders)
+            elif earlier is not None and later is not None and is_settled(earlier, later):
+                findings += judge_reminders(later, visit, reminders, handled, is_merging=later.patient_id in merging)
+        return findings
+
+
+def judge_reminders(
+    appointment: AppointmentFacts, visit: Any, planned: Sequence[Any], handled: HandledEvents, *, is_merging: bool
+) -> list[Finding]:
+    """Return what differs from an appointment: the visit, or the reminders that are planned for it."""
+    if not appointment.is_announced or is_merging or not handled.include_all_of(appointment):
+        return []
+    key, ids = (str(appointment.id),), {"appointment": str(appointment.id), "starts_at": format_instant(appointment.starts_at)}
+    findings = list[Finding]()
+    is_booked = appointment.status == AppointmentStatus.BOOKED
+    if visit is None:
+        if is_booked:
+            findings.append(Finding("notified_visit_missing", key, ids, (appointment.edition,)))
+    elif visit.status != STATUS_OF_OLD_ROWS:
+        differing = _differing_fields(appointment, visit)
+        if differing:
+            differences = ids | {"differs": " ".join(differing)}
+            findings.append(Finding("notified_visit_differs", key, differences, (appointment.edition, visit.version, *differing)))
+    start = format_instant(appointment.starts_at)
+    wrong = [row for row in planned if not is_booked or format_instant(row.starts_at) != start]
+    if wrong:
+        named = ids | {"status": appointment.status, "reminders": " ".join(sorted(str(row.id) for row in wrong))}
+        findings.append(Finding("reminder_without_visit", key, named, (appointment.edition, *sorted(row.id for row in wrong))))
+    return findings
+
+
+def _differing_fields(appointment: AppointmentFacts, visit: Any) -> list[str]:
+    pairs = {
+        "status": (appointment.status, visit.status),
+        "patient": (appointment.patient_id, visit.patient_id),
+        "doctor": (appointment.doctor_id, visit.doctor_id),
+        "start": (format_instant(appointment.starts_at), format_instant(visit.starts_at)),
+        "end": (format_instant(appointment.ends_at), format_instant(visit.ends_at)),
+    }
+    return [name for name, (expected, actual) in pairs.items() if expected != actual]
+
+
+def _judge_stranger(appointment_id: UUID, planned: Sequence[Any]) -> list[Finding]:
+    """Return the reminders of an appointment that does not exist."""
+    if not planned:
+        return []
+    ids = {"appointment": str(appointment_id), "reminders": " ".join(sorted(str(row.id) for row in planned))}
+    return [Finding("reminder_without_visit", (str(appointment_id),), ids, tuple(sorted(row.id for row in planned)))]

@@ -1,0 +1,119 @@
+"""Opening all stores of an installation for reading: the files of a data folder, or the servers that the environment names."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from careslot.auditor.appointment_store import AppointmentReader, SqlAppointments, open_mongo_appointments
+from careslot.auditor.sql_store import SqlStore, open_engine
+from careslot.services import PACKAGES
+from shared.contracts.identity import Service
+from shared.kit.clock import Clock, system_clock
+from shared.kit.infrastructure_tables import InfrastructureTables
+
+SERVICES_WITH_STORE = [service for service in PACKAGES if service is not Service.GATEWAY]
+BUS_FILE = "bus.db"
+MAX_NAMED_MESSAGES = 500
+
+
+class StoresUnreadable(Exception):
+    """Raised when a store is missing or does not answer; the text names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores of an installation. `bus` is the file of the embedded event bus; None where the broker is a server.
+
+    `now` is the clock by which waiting work is judged.
+
+    What waits in a broker cannot be listed without taking it, so there the time of an event decides whether it may still wait.
+    """
+
+    sql: Mapping[Service, SqlStore]
+    appointments: AppointmentReader
+    bus: SqlStore | None
+    now: Clock
+
+    @property
+    def knows_queues(self) -> bool:
+        """True if it can be looked up which events wait in the queue of a service."""
+        return self.bus is not None
+
+    async def waiting_in_queue(self, service: Service, message_ids: Collection[str]) -> set[str]:
+        """Return which of some messages wait in the queue of a service; none where that cannot be looked up."""
+        waiting, wanted = set[str](), sorted(message_ids)
+        for first in range(0, len(wanted) if self.bus else 0, MAX_NAMED_MESSAGES):
+            assert self.bus is not None
+            names = {f"m{number}": message_id for number, message_id in enumerate(wanted[first : first + MAX_NAMED_MESSAGES])}
+            places = ", ".join(f":{name}" for name in names)
+            query = text(f"SELECT message_id FROM deliveries WHERE queue = :queue AND message_id IN ({places})")
+            async with self.bus.snapshot() as connection:
+                waiting |= set((await connection.execute(query, {"queue": service.value, **names})).scalars())
+        return waiting
+
+
+def infrastructure_of(service: Service) -> InfrastructureTables:
+    """Return outbox, inbox and dead letters of a service."""
+    tables: InfrastructureTables = importlib.import_module(f"{PACKAGES[service]}.repository.tables").INFRASTRUCTURE
+    return tables
+
+
+@asynccontextmanager
+async def open_folder(path: Path, now: Clock = system_clock) -> AsyncIterator[Stores]:
+    """Open the stores of an embedded installation, which may run meanwhile. Raises StoresUnreadable."""
+    files = {service: path / f"{service.prefix.lower()}.db" for service in SERVICES_WITH_STORE}
+    for file in (*files.values(), path / BUS_FILE):
+        if not file.is_file():
+            raise StoresUnreadable(f"{file} does not exist")
+    async with _open({service: f"sqlite+aiosqlite:///{file.resolve()}" for service, file in files.items()}, now) as stores:
+        engine = open_engine(f"sqlite+aiosqlite:///{(path / BUS_FILE).resolve()}")
+        try:
+            yield Stores(stores.sql, stores.appointments, SqlStore(engine), now)
+        finally:
+            await engine.dispose()
+
+
+@asynccontextmanager
+async def open_configured(now: Clock = system_clock) -> AsyncIterator[Stores]:
+    """Open the stores that the environment names. Raises StoresUnreadable if it does not name all of them."""
+    urls: dict[Service, str] = {service: os.environ.get(f"{service.prefix}_DATABASE_URL", "") for service in SERVICES_WITH_STORE}
+    missing = [f"{service.prefix}_DATABASE_URL" for service, url in urls.items() if not url]
+    if missing:
+        raise StoresUnreadable(f"not set: {', '.join(missing)}")
+    async with _open(urls, now) as stores:
+        yield stores
+
+
+@asynccontextmanager
+async def _open(urls: Mapping[Service, str], now: Clock) -> AsyncIterator[Stores]:
+    """Open every store and try it, so that one that does not answer is named at once."""
+    async with AsyncExitStack() as stack:
+        sql = dict[Service, SqlStore]()
+        appointments: AppointmentReader | None = None
+        for service, url in urls.items():
+            try:
+                if url.startswith("mongodb"):
+                    source = await stack.enter_async_context(open_mongo_appointments(url))
+                    await source.newest_change_us()
+                    appointments = AppointmentReader(source)
+                    continue
+                engine = open_engine(url)
+                stack.push_async_callback(engine.dispose)
+                sql[service] = SqlStore(engine)
+                async with sql[service].snapshot() as connection:
+                    await connection.execute(text("SELECT 1"))
+            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                raise StoresUnreadable(f"the store of {service} cannot be read: {type(error).__name__}") from None
+            except Exception as error:
+                if type(error).__module__.startswith("pymongo"):
+                    raise StoresUnreadable(f"the store of {service} cannot be read: {type(error).__name__}") from None
+                raise
+        yield Stores(sql, appointments or AppointmentReader(SqlAppointments(sql[Service.APPOINTMENT])), None, now)
