@@ -21,7 +21,7 @@ from shared.contracts.events import AppointmentEvent, Event
 
 FIELDS = (
     *("id", "edition", "status", "doctor_id", "patient_id", "service_id", "starts_us", "ends_us", "created_us", "changed_us"),
-    *("revision", "intent", "unsettled_us", "version", "event_count", "unsent", "pending_events", "published_events", "service"),
+    *("revision", "intent", "version", "event_count", "unsent", "pending_events", "published_events", "service"),
     "former_patient_ids",
 )
 
@@ -168,7 +168,7 @@ def facts_of(document: Document) -> AppointmentFacts:
         changed_at=from_micros(document["changed_us"]),
         version=document["version"],
         revision=document["revision"],
-        intent_since=from_micros(document["unsettled_us"]) if document["intent"] is not None else None,
+        intent_since=datetime.fromisoformat(document["intent"]["since"]) if document["intent"] is not None else None,
         capacity=document["service"].get("capacity", 1),
         unsent=document["unsent"],
         event_count=document.get("event_count", 0),

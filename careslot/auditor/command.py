@@ -31,7 +31,7 @@ def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_sec
     """Check everything and print the result. Ends with exit code 1 if there is a fault, and with 4 if a store cannot be read."""
     stores = open_folder(data) if data is not None else _open_default()
     try:
-        result = asyncio.run(_run(stores, patience_seconds))
+        result = asyncio.run(audit(stores, patience_seconds=patience_seconds))
     except StoresUnreadable as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(UNREACHABLE) from None
@@ -51,7 +51,8 @@ def _open_default() -> AbstractAsyncContextManager[Stores]:
     return open_configured() if is_configured else open_folder(DEFAULT_FOLDER)
 
 
-async def _run(opened: AbstractAsyncContextManager[Stores], patience_seconds: float) -> AuditResult:
+async def audit(opened: AbstractAsyncContextManager[Stores], *, patience_seconds: float) -> AuditResult:
+    """Run all checks on the stores that are opened, with a progress bar on a terminal. Raises StoresUnreadable."""
     async with opened as stores:
         with _progress_bars() as progress:
             return await Auditor(stores, ALL_CHECKS, progress, patience_seconds).run()

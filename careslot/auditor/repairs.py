@@ -52,8 +52,8 @@ CODES: dict[str, Repair] = {
     ),
     "event_lost": Repair(
         "A published event did not arrive.",
-        "Appointments: notification-service asks for what is missing every few minutes; run `careslot rebuild history` for patient-service. "
-        "Profiles: change the profile once more.",
+        "Of an appointment: notification-service asks for what is missing every few minutes, and `careslot rebuild history` completes "
+        "patient-service. Of a profile: change the profile once more.",
     ),
     "event_unreadable": Repair(
         "An event in an appointment cannot be read.", "See the log for stored_item_unreadable; a newer release may have written it."

@@ -5,17 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from appointment_svc.repository import mongo
 from careslot.auditor.appointment_store import AppointmentReader, SqlAppointments, open_mongo_appointments
 from careslot.auditor.sql_store import SqlStore, open_engine
 from careslot.services import PACKAGES
 from shared.contracts.identity import Service
+from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock, system_clock
 from shared.kit.infrastructure_tables import InfrastructureTables
 
@@ -66,54 +68,52 @@ def infrastructure_of(service: Service) -> InfrastructureTables:
     return tables
 
 
-@asynccontextmanager
-async def open_folder(path: Path, now: Clock = system_clock) -> AsyncIterator[Stores]:
+def open_folder(path: Path, now: Clock = system_clock) -> AbstractAsyncContextManager[Stores]:
     """Open the stores of an embedded installation, which may run meanwhile. Raises StoresUnreadable."""
     files = {service: path / f"{service.prefix.lower()}.db" for service in SERVICES_WITH_STORE}
-    for file in (*files.values(), path / BUS_FILE):
-        if not file.is_file():
-            raise StoresUnreadable(f"{file} does not exist")
-    async with _open({service: f"sqlite+aiosqlite:///{file.resolve()}" for service, file in files.items()}, now) as stores:
-        engine = open_engine(f"sqlite+aiosqlite:///{(path / BUS_FILE).resolve()}")
-        try:
-            yield Stores(stores.sql, stores.appointments, SqlStore(engine), now)
-        finally:
-            await engine.dispose()
+    urls = {service: f"sqlite+aiosqlite:///{file.resolve()}" for service, file in files.items()}
+    return open_stores(urls, now, bus=path / BUS_FILE)
+
+
+def open_configured(now: Clock = system_clock) -> AbstractAsyncContextManager[Stores]:
+    """Open the stores that the environment names. Raises StoresUnreadable if it does not name all of them."""
+    return open_stores({service: os.environ.get(f"{service.prefix}_DATABASE_URL", "") for service in SERVICES_WITH_STORE}, now)
 
 
 @asynccontextmanager
-async def open_configured(now: Clock = system_clock) -> AsyncIterator[Stores]:
-    """Open the stores that the environment names. Raises StoresUnreadable if it does not name all of them."""
-    urls: dict[Service, str] = {service: os.environ.get(f"{service.prefix}_DATABASE_URL", "") for service in SERVICES_WITH_STORE}
-    missing = [f"{service.prefix}_DATABASE_URL" for service, url in urls.items() if not url]
+async def open_stores(urls: Mapping[Service, str], now: Clock, *, bus: Path | None = None) -> AsyncIterator[Stores]:
+    """Open the stores with these URLs, and the file of the embedded bus if there is one. Raises StoresUnreadable."""
+    missing = [f"{service.prefix}_DATABASE_URL" for service in SERVICES_WITH_STORE if not urls.get(service)]
     if missing:
         raise StoresUnreadable(f"not set: {', '.join(missing)}")
-    async with _open(urls, now) as stores:
-        yield stores
-
-
-@asynccontextmanager
-async def _open(urls: Mapping[Service, str], now: Clock) -> AsyncIterator[Stores]:
-    """Open every store and try it, so that one that does not answer is named at once."""
     async with AsyncExitStack() as stack:
-        sql = dict[Service, SqlStore]()
-        appointments: AppointmentReader | None = None
-        for service, url in urls.items():
-            try:
-                if url.startswith("mongodb"):
-                    source = await stack.enter_async_context(open_mongo_appointments(url))
-                    await source.newest_change_us()
-                    appointments = AppointmentReader(source)
-                    continue
-                engine = open_engine(url)
-                stack.push_async_callback(engine.dispose)
-                sql[service] = SqlStore(engine)
-                async with sql[service].snapshot() as connection:
-                    await connection.execute(text("SELECT 1"))
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
-                raise StoresUnreadable(f"the store of {service} cannot be read: {type(error).__name__}") from None
-            except Exception as error:
-                if type(error).__module__.startswith("pymongo"):
-                    raise StoresUnreadable(f"the store of {service} cannot be read: {type(error).__name__}") from None
-                raise
-        yield Stores(sql, appointments or AppointmentReader(SqlAppointments(sql[Service.APPOINTMENT])), None, now)
+        sql = {service: await _open_sql(service.value, url, stack) for service, url in urls.items() if not url.startswith("mongodb")}
+        queues = await _open_sql("the event bus", f"sqlite+aiosqlite:///{bus.resolve()}", stack) if bus is not None else None
+        if Service.APPOINTMENT in sql:
+            appointments = AppointmentReader(SqlAppointments(sql[Service.APPOINTMENT]))
+        else:
+            appointments = await _open_mongo(urls[Service.APPOINTMENT], stack)
+        yield Stores(sql, appointments, queues, now)
+
+
+async def _open_sql(name: str, url: str, stack: AsyncExitStack) -> SqlStore:
+    """Open a database and try it, so that one that does not answer is named at once."""
+    engine = open_engine(url)
+    stack.push_async_callback(engine.dispose)
+    try:
+        async with SqlStore(engine).snapshot() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        raise StoresUnreadable(f"the store of {name} cannot be read: {type(error).__name__} at {engine.url.database}") from None
+    return SqlStore(engine)
+
+
+async def _open_mongo(url: str, stack: AsyncExitStack) -> AppointmentReader:
+    """Open the database of appointments and try it."""
+    try:
+        reader = AppointmentReader(await stack.enter_async_context(open_mongo_appointments(url)))
+        async with mongo.unavailable_on_failure():
+            await reader.source.newest_change_us()
+    except Unavailable:
+        raise StoresUnreadable(f"the store of {Service.APPOINTMENT} cannot be read: it does not answer") from None
+    return reader

@@ -63,7 +63,7 @@ def judge_reservation(
     if before.edition != after.edition:
         return None
     if after.has_intent:
-        return Finding("calendar_request_waits", key, _ids(after, claim), (after.edition,), since=after.intent_since)
+        return Finding("calendar_request_waits", key, _ids(after, claim), (after.intent_since,), since=after.intent_since)
     if not after.needs_claim:
         if claim is None or not claim.live:
             return None

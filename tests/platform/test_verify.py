@@ -1,0 +1,143 @@
+"""The auditor on a clinic in which everything legal has happened, and on one with planted corruption, in both ways of running."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from careslot.auditor.command import audit, result_document
+from careslot.auditor.stores import BUS_FILE, SERVICES_WITH_STORE, open_stores
+from careslot.folder import Folder
+from tests.platform.accounts import book, create_doctor, register_patient
+from tests.platform.audited_clinic import LEGAL_STATES, AuditedClinic, let_time_pass
+from tests.platform.corruptions import CORRUPTIONS, ServerStores, SqlStores, Victims
+from tests.platform.houses import Distributed, Embedded, Platform, wait_until
+
+
+@pytest.fixture(scope="module")
+def audited(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Embedded]:
+    """A platform of its own, because every state of it is looked at."""
+    with Embedded(tmp_path_factory.mktemp("audited") / "data") as platform:
+        yield platform
+
+
+def run_verify(*arguments: str) -> tuple[int, dict[str, Any]]:
+    """Run the command as a user does, and return its exit code and its document."""
+    ran = subprocess.run([sys.executable, "-m", "careslot", "verify", "--json", *arguments], capture_output=True, text=True)
+    assert ran.stdout, ran.stderr
+    return ran.returncode, json.loads(ran.stdout)
+
+
+def assert_clean(folder: Path) -> dict[str, Any]:
+    code, document = run_verify("--data", str(folder), "--patience", "10")
+    assert (code, document["faults"]) == (0, [])
+    return document
+
+
+def test_nothing_that_is_legal_is_a_fault(audited: Embedded) -> None:
+    clinic = AuditedClinic(audited)
+    for make in LEGAL_STATES.values():
+        clinic.patient = register_patient(audited)
+        make(clinic)
+    assert_clean(audited.data)
+    audited.run_until_idle()
+    document = assert_clean(audited.data)
+    assert document["waiting"] == []
+    assert min(document["checked"].values()) > 0
+    let_time_pass(audited, days=3)
+    assert_clean(audited.data)
+    let_time_pass(audited, days=30)
+    assert_clean(audited.data)
+
+
+@dataclass(frozen=True)
+class CorruptedClinic:
+    """What the auditor found in stores in which every corruption was planted once. `planted` names an id for each."""
+
+    faults: list[dict[str, Any]]
+    planted: dict[str, str]
+
+
+def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlStores, bus: Path | None) -> CorruptedClinic:
+    """Fill a clinic, stop the platform, plant every corruption, and run the auditor an hour later."""
+    clinic = AuditedClinic(platform)
+    patients = [register_patient(platform) for _ in range(4)]
+    visits = [clinic.book(patients[number % 4])["id"] for number in range(34)]
+    start = clinic.next_start()
+    group_visits = [book(patient, clinic.group, clinic.doctor, start)["id"] for patient in patients[:3]]
+    doctors = [create_doctor(clinic.admin, clinic.service).id for _ in range(2)]
+    lonely = [register_patient(platform).id for _ in range(2)]
+    wait_until(lambda: _is_notified(clinic, [*visits, *group_visits]), seconds=600)
+    platform.run_until_idle()
+    stop()
+    victims = Victims(stores, visits, group_visits, lonely, doctors)
+    planted = {name: plant(victims) for name, (_, plant) in CORRUPTIONS.items()}
+    result = asyncio.run(audit(open_stores(stores.urls, in_an_hour, bus=bus), patience_seconds=0))
+    return CorruptedClinic(result_document(result, with_repairs=True)["faults"], planted)
+
+
+def in_an_hour() -> datetime:
+    return datetime.now(UTC) + timedelta(hours=1)
+
+
+def _is_notified(clinic: AuditedClinic, visits: list[str]) -> bool:
+    """Return whether both messages about every visit were sent, so that nothing is under way."""
+    clinic.wait_until_quiet()
+    sent = set[str]()
+    after: str | None = None
+    while True:
+        page = clinic.admin.request("GET", "/admin/messages?status=sent&kind=booked", limit=100, **({"after": after} if after else {}))
+        sent |= {f"{message['appointment_id']} {message['audience']}" for message in page["items"]}
+        after = page["next"]
+        if after is None:
+            return {f"{visit} {reader}" for visit in visits for reader in ("patient", "doctor")} <= sent
+
+
+@pytest.fixture(scope="module")
+def corrupted_embedded(tmp_path_factory: pytest.TempPathFactory) -> CorruptedClinic:
+    platform = Embedded(tmp_path_factory.mktemp("corrupted") / "data")
+    folder = Folder(platform.data)
+    stores = SqlStores({service: folder.database_url(service) for service in SERVICES_WITH_STORE})
+    with platform:
+        clinic = plant_and_verify(platform, lambda: _end(platform), stores, platform.data / BUS_FILE)
+        code, document = run_verify("--data", str(platform.data), "--patience", "0")
+        assert (code, len(document["faults"]) > 0) == (1, True)
+        return clinic
+
+
+def _end(platform: Embedded) -> None:
+    assert platform.process.end() == 0
+
+
+@pytest.fixture(scope="module")
+def corrupted_distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CorruptedClinic]:
+    platform = Distributed(tmp_path_factory.mktemp("corrupted"))
+    try:
+        platform.start()
+        urls = {service: platform.environment[f"{service.prefix}_DATABASE_URL"] for service in SERVICES_WITH_STORE}
+        yield plant_and_verify(platform, platform.stop_instances, ServerStores(urls), None)
+    finally:
+        platform.end()
+
+
+@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP"))])
+def corrupted(request: pytest.FixtureRequest) -> CorruptedClinic:
+    """The clinic with every corruption, once for each way of running."""
+    clinic: CorruptedClinic = request.getfixturevalue(f"corrupted_{request.param}")
+    return clinic
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_planted_corruption_is_found(corrupted: CorruptedClinic, name: str) -> None:
+    expected_code, planted_id = CORRUPTIONS[name][0], corrupted.planted[name]
+    named = [fault for fault in corrupted.faults if fault["code"] == expected_code and planted_id in " ".join(fault["ids"].values())]
+    assert named, [fault for fault in corrupted.faults if planted_id in json.dumps(fault)]
