@@ -7,9 +7,10 @@ import os
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from appointment_svc.repository import mongo
@@ -20,6 +21,7 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock, system_clock
 from shared.kit.infrastructure_tables import InfrastructureTables
+from shared.kit.leases import LEASE_DURATION
 
 SERVICES_WITH_STORE = [service for service in PACKAGES if service is not Service.GATEWAY]
 BUS_FILE = "bus.db"
@@ -71,29 +73,44 @@ def infrastructure_of(service: Service) -> InfrastructureTables:
 def open_folder(path: Path, now: Clock = system_clock) -> AbstractAsyncContextManager[Stores]:
     """Open the stores of an embedded installation, which may run meanwhile. Raises StoresUnreadable."""
     files = {service: path / f"{service.prefix.lower()}.db" for service in SERVICES_WITH_STORE}
-    urls = {service: f"sqlite+aiosqlite:///{file.resolve()}" for service, file in files.items()}
-    return open_stores(urls, now, bus=path / BUS_FILE)
+    urls: dict[Service, str] = {service: f"sqlite+aiosqlite:///{file.resolve()}" for service, file in files.items()}
+    return open_stores(urls, now, bus=f"sqlite+aiosqlite:///{(path / BUS_FILE).resolve()}")
 
 
 def open_configured(now: Clock = system_clock) -> AbstractAsyncContextManager[Stores]:
     """Open the stores that the environment names. Raises StoresUnreadable if it does not name all of them."""
-    return open_stores({service: os.environ.get(f"{service.prefix}_DATABASE_URL", "") for service in SERVICES_WITH_STORE}, now)
+    urls: dict[Service, str] = {service: os.environ.get(f"{service.prefix}_DATABASE_URL", "") for service in SERVICES_WITH_STORE}
+    return open_stores(urls, now)
 
 
 @asynccontextmanager
-async def open_stores(urls: Mapping[Service, str], now: Clock, *, bus: Path | None = None) -> AsyncIterator[Stores]:
+async def open_stores(urls: Mapping[Service, str], now: Clock, *, bus: str | None = None) -> AsyncIterator[Stores]:
     """Open the stores with these URLs, and the file of the embedded bus if there is one. Raises StoresUnreadable."""
     missing = [f"{service.prefix}_DATABASE_URL" for service in SERVICES_WITH_STORE if not urls.get(service)]
     if missing:
         raise StoresUnreadable(f"not set: {', '.join(missing)}")
     async with AsyncExitStack() as stack:
         sql = {service: await _open_sql(service.value, url, stack) for service, url in urls.items() if not url.startswith("mongodb")}
-        queues = await _open_sql("the event bus", f"sqlite+aiosqlite:///{bus.resolve()}", stack) if bus is not None else None
+        queues = await _open_sql("the event bus", bus, stack) if bus is not None else None
         if Service.APPOINTMENT in sql:
             appointments = AppointmentReader(SqlAppointments(sql[Service.APPOINTMENT]))
         else:
             appointments = await _open_mongo(urls[Service.APPOINTMENT], stack)
-        yield Stores(sql, appointments, queues, now)
+        yield Stores(sql, appointments, queues, await _product_clock(sql, now))
+
+
+async def _product_clock(sql: Mapping[Service, SqlStore], now: Clock) -> Clock:
+    """Return the clock of the product. It differs from `now` only if it was moved ahead, which development allows.
+
+    The instances of a running product extend their leases all the time.
+    """
+    ahead = timedelta()
+    for service, store in sql.items():
+        leases = infrastructure_of(service).leases
+        newest = (await store.fetch(select(func.max(leases.c.until))))[0][0]
+        if newest is not None:
+            ahead = max(ahead, newest - LEASE_DURATION - now())
+    return (lambda: now() + ahead) if ahead > LEASE_DURATION else now
 
 
 async def _open_sql(name: str, url: str, stack: AsyncExitStack) -> SqlStore:

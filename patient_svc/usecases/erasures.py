@@ -62,6 +62,13 @@ class Erasures:
         """Erase a patient of whom nothing has changed since `before`. Raises NoSuchPatient for one who has changed meanwhile."""
         return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
 
+    async def repeat(self, patient_id: UUID, erasure_id: UUID) -> Erasure:
+        """Erase a patient who was erased after the backup was made from which the data were restored.
+
+        Raises NoSuchPatient for one who registered after it, and HasDependants for one who was the only guardian then.
+        """
+        return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id)
+
     async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
         deleted = await self._delete(by, patient_id, erasure_id, expired_before)
         for erasure, removed in deleted:

@@ -17,6 +17,7 @@ import pytest
 from careslot.auditor.command import audit, result_document
 from careslot.auditor.stores import BUS_FILE, SERVICES_WITH_STORE, open_stores
 from careslot.folder import Folder
+from shared.contracts.identity import Service
 from tests.platform.accounts import book, create_doctor, register_patient
 from tests.platform.audited_clinic import LEGAL_STATES, AuditedClinic, let_time_pass
 from tests.platform.corruptions import CORRUPTIONS, ServerStores, SqlStores, Victims
@@ -67,7 +68,7 @@ class CorruptedClinic:
     planted: dict[str, str]
 
 
-def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlStores, bus: Path | None) -> CorruptedClinic:
+def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlStores, bus: str | None) -> CorruptedClinic:
     """Fill a clinic, stop the platform, plant every corruption, and run the auditor an hour later."""
     clinic = AuditedClinic(platform)
     patients = [register_patient(platform) for _ in range(4)]
@@ -95,7 +96,8 @@ def _is_notified(clinic: AuditedClinic, visits: list[str]) -> bool:
     sent = set[str]()
     after: str | None = None
     while True:
-        page = clinic.admin.request("GET", "/admin/messages?status=sent&kind=booked", limit=100, **({"after": after} if after else {}))
+        more = f"&after={after}" if after else ""
+        page = clinic.admin.request("GET", f"/admin/messages?status=sent&kind=booked&limit=100{more}")
         sent |= {f"{message['appointment_id']} {message['audience']}" for message in page["items"]}
         after = page["next"]
         if after is None:
@@ -108,7 +110,7 @@ def corrupted_embedded(tmp_path_factory: pytest.TempPathFactory) -> CorruptedCli
     folder = Folder(platform.data)
     stores = SqlStores({service: folder.database_url(service) for service in SERVICES_WITH_STORE})
     with platform:
-        clinic = plant_and_verify(platform, lambda: _end(platform), stores, platform.data / BUS_FILE)
+        clinic = plant_and_verify(platform, lambda: _end(platform), stores, f"sqlite+aiosqlite:///{platform.data / BUS_FILE}")
         code, document = run_verify("--data", str(platform.data), "--patience", "0")
         assert (code, len(document["faults"]) > 0) == (1, True)
         return clinic
@@ -123,7 +125,7 @@ def corrupted_distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     platform = Distributed(tmp_path_factory.mktemp("corrupted"))
     try:
         platform.start()
-        urls = {service: platform.environment[f"{service.prefix}_DATABASE_URL"] for service in SERVICES_WITH_STORE}
+        urls: dict[Service, str] = {service: platform.environment[f"{service.prefix}_DATABASE_URL"] for service in SERVICES_WITH_STORE}
         yield plant_and_verify(platform, platform.stop_instances, ServerStores(urls), None)
     finally:
         platform.end()

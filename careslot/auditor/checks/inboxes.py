@@ -74,6 +74,17 @@ async def oldest_known(stores: Stores, service: Service) -> datetime | None:
     return max(newest, stores.now()) - KNOWN_FOR if newest is not None else None
 
 
+async def _judged_since(stores: Stores, service: Service) -> datetime | None:
+    """Return the time before which it is not known whether a service should have handled an event.
+
+    An event that was published before the service subscribed, at the first start of an installation, does not come to it.
+    """
+    inbox = infrastructure_of(service).inbox
+    first = (await stores.sql[service].fetch(select(func.min(inbox.c.handled_at))))[0][0]
+    oldest = await oldest_known(stores, service)
+    return max(first, oldest) if first is not None and oldest is not None else None
+
+
 async def list_unhandled(stores: Stores, events: Mapping[UUID, tuple[str, datetime]]) -> list[Unhandled]:
     """Return who has not handled which of some published events. Each is given with its topic and time."""
     unhandled = list[Unhandled]()
@@ -81,8 +92,8 @@ async def list_unhandled(stores: Stores, events: Mapping[UUID, tuple[str, dateti
         wanted = {event_id: at for event_id, (topic, at) in events.items() if service in consumers_of(topic)}
         if not wanted:
             continue
-        oldest = await oldest_known(stores, service)
-        known = {event_id for event_id, at in wanted.items() if oldest is None or at > oldest}
+        since = await _judged_since(stores, service)
+        known = {event_id for event_id, at in wanted.items() if since is not None and at > since}
         waiting = await stores.waiting_in_queue(service, {str(event_id) for event_id in known})
         missing = known - await handled_events(stores, service, known)  # read after the queue, where an event stays until it was handled
         dead = await _dead_letters(stores, service, missing)
