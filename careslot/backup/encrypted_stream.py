@@ -1,8 +1,9 @@
 """A stream of bytes, encrypted with a pass phrase in chunks, so that files of any size pass through little memory.
 
-The file begins with MAGIC and a header of fixed length: cost of scrypt, salt, and the first part of the nonces. Then come chunks of
-CHUNK_BYTES, each encrypted with AES-256-GCM. The nonce of a chunk is the nonce prefix, its number, and whether it is the last one: a chunk
-cannot be moved, left out or repeated, and a file that was cut off lacks its last chunk. The header is authenticated with every chunk.
+The file begins with MAGIC and a header of fixed length: cost of scrypt, salt, and the first part of the nonces. An empty chunk follows,
+which tells a wrong pass phrase from damage. Then come chunks of CHUNK_BYTES, each encrypted with AES-256-GCM. The nonce of a chunk is the
+nonce prefix, its number, and whether it is the last one: a chunk cannot be moved, left out or repeated, and a file that was cut off lacks
+its last chunk. The header is authenticated with every chunk.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ class EncryptingWriter:
 
     def __init__(self, file: BinaryIO, passphrase: str, *, log_cost: int = LOG_COST) -> None:
         header = HEADER.pack(log_cost, os.urandom(16), os.urandom(7))
-        file.write(MAGIC + header)
         self._file, self._chunks, self._buffer = file, _ChunkCipher(passphrase, header), bytearray()
+        file.write(MAGIC + header + self._chunks.encrypt(b"", is_last=False))
 
     def __enter__(self) -> Self:
         return self
@@ -68,11 +69,11 @@ class DecryptingReader:
         if len(header) < HEADER.size or not 1 <= header[0] <= MAX_LOG_COST:
             raise DamagedBackup("The backup is damaged or incomplete.")
         self._file, self._chunks = file, _ChunkCipher(passphrase, header)
-        self._next, self._buffer, self._is_complete = file.read(CHUNK_BYTES + TAG_BYTES), b"", False
         try:
-            self._fill()
+            self._chunks.decrypt(file.read(TAG_BYTES), is_last=False)
         except DamagedBackup as error:
             raise WrongPassphrase("The pass phrase is wrong.") from error
+        self._next, self._buffer, self._is_complete = file.read(CHUNK_BYTES + TAG_BYTES), b"", False
 
     def read(self, size: int = -1) -> bytes:
         """Return up to `size` bytes, fewer only at the end; all that is left for a negative size."""

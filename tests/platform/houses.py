@@ -172,6 +172,17 @@ class Distributed:
         log = self.folder / f"{service}-{number}.log"
         self.processes[service, number] = Process(sys.executable, *arguments, environment=self.environment, log=log)
 
+    def __enter__(self) -> Distributed:
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
     def stop_instances(self) -> None:
         for process in self.processes.values():
             process._child.terminate()

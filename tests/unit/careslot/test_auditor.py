@@ -1,0 +1,255 @@
+"""The auditor: how often it looks, and what one look at an appointment and its claim can see while the product works."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from careslot.auditor.appointment_store import AppointmentFacts
+from careslot.auditor.checks import ALL_CHECKS
+from careslot.auditor.checks.claims import ClaimFacts
+from careslot.auditor.checks.reservations import judge_reservation
+from careslot.auditor.findings import Finding, Key
+from careslot.auditor.looks import EARLIER_LOOKS, STUCK_AFTER, Auditor, AuditResult
+from careslot.auditor.repairs import CODES
+from shared.contracts.grains import grain_of
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+ID, DOCTOR, PATIENT, SERVICE = (UUID(int=number) for number in range(1, 5))
+
+
+@dataclass
+class ScriptedStores:
+    """Stores whose clock stands still."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass
+class ScriptedCheck:
+    """Finds what a script says for each look; the last entry stays."""
+
+    script: list[list[Finding]]
+    name: str = "script"
+    looks: int = 0
+
+    async def pages(self, stores: Any) -> AsyncIterator[Sequence[Key]]:
+        yield [("one",)]
+
+    async def examine(self, stores: Any, keys: Sequence[Key]) -> list[Finding]:
+        found = self.script[min(self.looks, len(self.script) - 1)]
+        self.looks += 1
+        return found
+
+    __hash__ = object.__hash__
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def begin(self, check: str) -> None: ...
+
+    def advance(self, count: int) -> None: ...
+
+    def look_again(self, count: int) -> None: ...
+
+
+async def audit_script(*script: list[Finding]) -> tuple[AuditResult, list[float]]:
+    pauses = list[float]()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    auditor = Auditor(cast(Any, ScriptedStores()), [ScriptedCheck(list(script))], SilentProgress(), 30, sleep)
+    return await auditor.run(), pauses
+
+
+def finding(evidence: int = 1, since: datetime | None = None) -> Finding:
+    return Finding("claim_differs", ("one",), {"appointment": "one"}, (evidence,), since)
+
+
+async def test_what_stays_the_same_at_every_look_is_a_fault() -> None:
+    result, pauses = await audit_script([finding()])
+    assert [fault.code for fault in result.faults] == ["claim_differs"]
+    assert len(pauses) == len(EARLIER_LOOKS)
+    assert abs(sum(pauses) - 30) < 1e-9
+
+
+async def test_what_is_gone_at_a_later_look_is_no_fault() -> None:
+    result, _ = await audit_script([finding()], [finding()], [])
+    assert result.faults == result.waiting == []
+
+
+async def test_what_changes_between_the_looks_is_under_way() -> None:
+    result, pauses = await audit_script(*([finding(number)] for number in range(100)))
+    assert result.faults == []
+    assert len(result.waiting) == 1
+    assert len(pauses) == 3 * len(EARLIER_LOOKS)
+
+
+async def test_a_fault_behind_a_change_is_found_in_the_next_round() -> None:
+    result, _ = await audit_script([finding(1)], [finding(2)])
+    assert len(result.faults) == 1
+
+
+async def test_waiting_work_is_a_fault_only_when_it_is_stuck() -> None:
+    waiting, _ = await audit_script([finding(since=NOW - STUCK_AFTER + timedelta(seconds=1))])
+    assert (len(waiting.faults), len(waiting.waiting)) == (0, 1)
+    stuck, _ = await audit_script([finding(since=NOW - STUCK_AFTER - timedelta(seconds=1))])
+    assert (len(stuck.faults), len(stuck.waiting)) == (1, 0)
+
+
+def test_every_check_has_a_name_of_its_own() -> None:
+    assert len({check.name for check in ALL_CHECKS}) == len(ALL_CHECKS)
+    assert all(repair.meaning.endswith(".") and repair.advice for repair in CODES.values())
+
+
+@dataclass
+class InterleavedProduct:
+    """One appointment and its claim in two stores, changed by the steps of the product, one store at a time.
+
+    The order of the steps is that of appointment-service: an intent is stored, then the calendar changes, then the appointment is
+    completed. A leave of scheduling-service changes the claim first, with a higher revision, and the appointment follows its event.
+    """
+
+    appointment: AppointmentFacts | None = None
+    claim: ClaimFacts | None = None
+    steps: list[Any] = field(default_factory=list)
+
+    def begin_booking(self) -> None:
+        self.appointment = appointment_facts()
+        self.steps += [self._claim_as_wanted, lambda: self._complete(status="booked")]
+
+    def begin_move(self) -> None:
+        if self._is_settled("booked"):
+            assert self.appointment is not None
+            moved = self.appointment.starts_at + timedelta(hours=1)
+            self._write(intent_since=NOW)
+            self.steps += [
+                lambda: self._claim_as_wanted(moved),
+                lambda: self._complete(starts_at=moved, ends_at=moved + timedelta(minutes=30)),
+            ]
+
+    def begin_cancelling(self) -> None:
+        if self._is_settled("booked"):
+            self._write(status="cancelled", intent_since=NOW)
+            self.steps += [self._release, self._complete]
+
+    def begin_leave(self) -> None:
+        if self._is_settled("booked"):
+            assert self.claim is not None
+            self.claim = replace(self.claim, live=False, revision=self.claim.revision + 1, changed_at=NOW)
+            revision = self.claim.revision
+            self.steps += [lambda: self._write(status="cancelled", revision=revision, intent_since=NOW), self._release, self._complete]
+
+    def run_step(self) -> None:
+        if self.steps:
+            self.steps.pop(0)()
+
+    def _is_settled(self, status: str) -> bool:
+        return not self.steps and self.appointment is not None and self.appointment.status == status
+
+    def _claim_as_wanted(self, starts_at: datetime | None = None) -> None:
+        assert self.appointment is not None
+        start = grain_of(starts_at or self.appointment.starts_at)
+        self.claim = claim_facts(visit_from=start, visit_to=start + 6, revision=self.appointment.revision + 1)
+
+    def _release(self) -> None:
+        if self.claim is not None:
+            self.claim = replace(self.claim, live=False, changed_at=NOW)
+
+    def _complete(self, **changes: Any) -> None:
+        assert self.appointment is not None
+        revision = max(self.appointment.revision, self.claim.revision if self.claim else 0)
+        self._write(intent_since=None, revision=revision, **changes)
+
+    def _write(self, **changes: Any) -> None:
+        assert self.appointment is not None
+        self.appointment = replace(self.appointment, edition=self.appointment.edition + 1, **changes)
+
+
+def appointment_facts() -> AppointmentFacts:
+    return AppointmentFacts(
+        id=ID,
+        edition=1,
+        status="pending",
+        doctor_id=DOCTOR,
+        patient_id=PATIENT,
+        service_id=SERVICE,
+        starts_at=START,
+        ends_at=START + timedelta(minutes=30),
+        created_at=NOW,
+        changed_at=NOW,
+        version=1,
+        revision=0,
+        intent_since=NOW,
+        capacity=1,
+        unsent=0,
+        event_count=0,
+        pending=(),
+        published=(),
+        unreadable_events=0,
+        former_patient_ids=frozenset(),
+    )
+
+
+def claim_facts(**changes: Any) -> ClaimFacts:
+    claim = ClaimFacts(
+        id=ID,
+        kind="reservation",
+        live=True,
+        archived=False,
+        may_overlap=False,
+        revision=1,
+        appointment_version=1,
+        service_id=SERVICE,
+        doctor_id=DOCTOR,
+        patient_id=PATIENT,
+        visit_from=grain_of(START),
+        visit_to=grain_of(START) + 6,
+        span_from=grain_of(START),
+        span_to=grain_of(START) + 6,
+        session_id=None,
+        changed_at=NOW,
+    )
+    return replace(claim, **changes)
+
+
+ACTIONS = ("begin_move", "begin_cancelling", "begin_leave", "run_step")
+
+
+@given(st.lists(st.sampled_from(ACTIONS), max_size=20), st.lists(st.integers(0, 21), min_size=3, max_size=3))
+def test_no_state_on_the_way_looks_like_a_fault(actions: list[str], instants: list[int]) -> None:
+    """The auditor reads the appointment, the claim and the appointment at any three instants, in this order."""
+    product, first, second, third = InterleavedProduct(), *sorted(instants)
+    before = claim = after = None
+    for instant, action in enumerate(["begin_booking", *actions, *["run_step"] * 3]):
+        before = product.appointment if instant == first else before
+        claim = product.claim if instant == second else claim
+        after = product.appointment if instant == third else after
+        getattr(product, action)()
+    found = judge_reservation(ID, before, claim, after, NOW)
+    assert found is None or found.since is not None
+
+
+@given(st.lists(st.sampled_from(ACTIONS), max_size=12))
+def test_at_rest_nothing_is_wrong_and_every_difference_is_found(actions: list[str]) -> None:
+    product = InterleavedProduct()
+    for action in ("begin_booking", *actions, *["run_step"] * 6):
+        getattr(product, action)()
+    appointment, claim = product.appointment, product.claim
+    assert judge_reservation(ID, appointment, claim, appointment, NOW) is None
+    assert appointment is not None
+    assert claim is not None
+    if claim.live:
+        other = UUID(int=9)
+        wrong = [replace(claim, live=False), None, replace(claim, doctor_id=other), replace(claim, visit_to=(claim.visit_to or 0) + 1)]
+        assert all(judge_reservation(ID, appointment, item, appointment, NOW) for item in wrong)
