@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 PAGE_LENGTH = 200
 TIMEOUT_SECONDS = 30
-READ_ONLY = "SET SESSION time_zone='+00:00', sql_mode='TRADITIONAL', transaction_read_only=1"
+READ_ONLY = "SET SESSION TRANSACTION READ ONLY"
 
 
 def open_engine(url: str) -> AsyncEngine:

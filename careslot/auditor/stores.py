@@ -121,7 +121,7 @@ async def _open_sql(name: str, url: str, stack: AsyncExitStack) -> SqlStore:
         async with SqlStore(engine).snapshot() as connection:
             await connection.execute(text("SELECT 1"))
     except (SQLAlchemyError, OSError, TimeoutError) as error:
-        raise StoresUnreadable(f"the store of {name} cannot be read: {type(error).__name__} at {engine.url.database}") from None
+        raise StoresUnreadable(f"the store of {name} cannot be read: {type(error).__name__}") from None
     return SqlStore(engine)
 
 
