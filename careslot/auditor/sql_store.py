@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, event, select
+from sqlalchemy import Column, ColumnElement, Select, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 PAGE_LENGTH = 200
@@ -82,8 +82,3 @@ class SqlStore:
             if len(page) < length:
                 return
             last = page[-1]
-
-
-def columns_of(table: Table, *names: str) -> list[Column[Any]]:
-    """Return some columns of a table."""
-    return [table.c[name] for name in names]

@@ -9,7 +9,7 @@ from careslot.auditor.checks.events import AppointmentEventCheck, OutboxCheck
 from careslot.auditor.checks.grains import ClaimGrainCheck, LaneCheck
 from careslot.auditor.checks.groups import GroupCheck
 from careslot.auditor.checks.history import HistoryCheck
-from careslot.auditor.checks.messages import ConfirmationCheck, MessageCheck
+from careslot.auditor.checks.messages import ConfirmationCheck, SingleMessageCheck
 from careslot.auditor.checks.reminders import ReminderCheck
 from careslot.auditor.checks.reservations import ReservationCheck
 from careslot.auditor.findings import Check
@@ -21,7 +21,7 @@ ALL_CHECKS: Sequence[Check] = (
     GroupCheck(),
     OutboxCheck(),
     AppointmentEventCheck(),
-    MessageCheck(),
+    SingleMessageCheck(),
     ConfirmationCheck(),
     ReminderCheck(),
     HistoryCheck(),

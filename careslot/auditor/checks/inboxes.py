@@ -61,7 +61,7 @@ def consumers_of(topic: str) -> list[Service]:
     return [service for service, types in HANDLED_BY.items() if event_type is not None and issubclass(event_type, types)]
 
 
-async def handled_events(stores: Stores, service: Service, event_ids: Iterable[UUID]) -> set[UUID]:
+async def list_handled(stores: Stores, service: Service, event_ids: Iterable[UUID]) -> set[UUID]:
     """Return which events are in the inbox of a service."""
     inbox = infrastructure_of(service).inbox
     return {row.event_id for row in await stores.sql[service].fetch_in([inbox.c.event_id], inbox.c.event_id, event_ids)}
@@ -74,7 +74,7 @@ async def oldest_known(stores: Stores, service: Service) -> datetime | None:
     return max(newest, stores.now()) - KNOWN_FOR if newest is not None else None
 
 
-async def _judged_since(stores: Stores, service: Service) -> datetime | None:
+async def _find_first_judged(stores: Stores, service: Service) -> datetime | None:
     """Return the time before which it is not known whether a service should have handled an event.
 
     An event that was published before the service subscribed, at the first start of an installation, does not come to it.
@@ -92,10 +92,10 @@ async def list_unhandled(stores: Stores, events: Mapping[UUID, tuple[str, dateti
         wanted = {event_id: at for event_id, (topic, at) in events.items() if service in consumers_of(topic)}
         if not wanted:
             continue
-        since = await _judged_since(stores, service)
+        since = await _find_first_judged(stores, service)
         known = {event_id for event_id, at in wanted.items() if since is not None and at > since}
         waiting = await stores.waiting_in_queue(service, {str(event_id) for event_id in known})
-        missing = known - await handled_events(stores, service, known)  # read after the queue, where an event stays until it was handled
+        missing = known - await list_handled(stores, service, known)  # read after the queue, where an event stays until it was handled
         dead = await _dead_letters(stores, service, missing)
         unhandled += [Unhandled(item, service, wanted[item], item in dead or str(item) in waiting) for item in sorted(missing)]
     return unhandled

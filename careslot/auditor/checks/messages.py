@@ -37,7 +37,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class MessageCheck:
+class SingleMessageCheck:
     """Goes through the messages by what they are about, so that those that could be the same come together."""
 
     name = "no message twice"
