@@ -284,6 +284,13 @@ def shift_a_reminder(victims: Victims) -> str:
     return visit
 
 
+def lose_the_message_of_a_reminder(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    statement = "UPDATE reminders SET status = 'queued' WHERE appointment_id = :id AND offset_minutes = 60"
+    victims.stores.execute(Service.NOTIFICATION, statement, id=hex_id)
+    return visit
+
+
 def forget_a_visit_to_remind_of(victims: Victims) -> str:
     visit, hex_id = victims.visit()
     victims.stores.execute(Service.NOTIFICATION, "DELETE FROM reminders WHERE appointment_id = :id", id=hex_id)
@@ -369,6 +376,7 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a message is queued twice": ("message_twice", queue_a_message_twice),
     "a message is sent twice": ("message_sent_twice", send_a_message_twice),
     "a reminder is for another time": ("reminder_without_visit", shift_a_reminder),
+    "a queued reminder has no message": ("reminder_without_message", lose_the_message_of_a_reminder),
     "a visit is not reminded of": ("notified_visit_missing", forget_a_visit_to_remind_of),
     "a visit has another status for reminders": ("notified_visit_differs", remind_of_another_time),
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),

@@ -81,7 +81,7 @@ def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlSt
     """Fill a clinic, stop the platform, plant every corruption, and run the auditor an hour later."""
     clinic = AuditedClinic(platform)
     patients = [register_patient(platform) for _ in range(4)]
-    visits = [clinic.book(patients[number % 4])["id"] for number in range(34)]
+    visits = [clinic.book(patients[number % 4])["id"] for number in range(36)]
     start = clinic.next_start()
     group_visits = [book(patient, clinic.group, clinic.doctor, start)["id"] for patient in patients[:3]]
     doctors = [create_doctor(clinic.admin, clinic.service).id for _ in range(2)]

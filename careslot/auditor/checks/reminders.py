@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.appointment_store import AppointmentFacts
+from careslot.auditor.checks.messages import MESSAGES_STAY_FOR
 from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.stores import Stores
 from notify_svc.domain.reminders import ReminderStatus
-from notify_svc.repository.tables import MERGED_PATIENTS, REMINDERS, VISITS
+from notify_svc.repository.tables import MERGED_PATIENTS, MESSAGES, REMINDERS, VISITS
 from shared.contracts.appointments import AppointmentStatus
 from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
@@ -44,23 +47,45 @@ class ReminderCheck:
         planned = defaultdict[UUID, list[Any]](list)
         async with stores.sql[Service.NOTIFICATION].snapshot() as connection:
             visits = {row.appointment_id: row for row in await connection.execute(select(VISITS).where(VISITS.c.appointment_id.in_(ids)))}
-            waits = REMINDERS.c.status == ReminderStatus.PLANNED
-            for row in await connection.execute(select(REMINDERS).where(REMINDERS.c.appointment_id.in_(ids), waits)):
-                planned[row.appointment_id].append(row)
+            reminders = (await connection.execute(select(REMINDERS).where(REMINDERS.c.appointment_id.in_(ids)))).all()
+            for row in reminders:
+                if row.status == ReminderStatus.PLANNED:
+                    planned[row.appointment_id].append(row)
+            unsent = await _list_without_message(connection, reminders, stores.now())
             handled = await read_handled(stores, Service.NOTIFICATION, connection, before.values())
             patients = {item.patient_id for item in before.values()} | {row.patient_id for row in visits.values()}
             merged = select(MERGED_PATIENTS.c.patient_id).where(MERGED_PATIENTS.c.patient_id.in_(patients))
             merging = set((await connection.execute(merged)).scalars()) if patients else set[UUID]()
         after = await stores.appointments.find(ids)
-        findings = list[Finding]()
+        findings = [_without_message(row) for row in unsent]
         for appointment_id in ids:
             earlier, later = before.get(appointment_id), after.get(appointment_id)
-            visit, reminders = visits.get(appointment_id), planned[appointment_id]
+            visit, waiting = visits.get(appointment_id), planned[appointment_id]
             if earlier is None and later is None:
-                findings += _judge_stranger(appointment_id, reminders)
+                findings += _judge_stranger(appointment_id, waiting)
             elif earlier is not None and later is not None and is_settled(earlier, later):
-                findings += judge_reminders(later, visit, reminders, handled, is_merging=later.patient_id in merging)
+                findings += judge_reminders(later, visit, waiting, handled, is_merging=later.patient_id in merging)
         return findings
+
+
+async def _list_without_message(connection: AsyncConnection, reminders: Iterable[Any], now: datetime) -> list[Any]:
+    """Return the reminders that were queued and have no message.
+
+    Left out are those whose message may have been deleted, and those that came to the recipient by a merge.
+    """
+    queued = {row.id: row for row in reminders if row.status == ReminderStatus.QUEUED and now - row.due_at < MESSAGES_STAY_FOR}
+    if not queued:
+        return []
+    present = set((await connection.execute(select(MESSAGES.c.id).where(MESSAGES.c.id.in_(queued)))).scalars())
+    recipients = {row.recipient_id for row in queued.values()}
+    targets = select(MERGED_PATIENTS.c.into_id).where(MERGED_PATIENTS.c.into_id.in_(recipients))
+    merge_targets = set((await connection.execute(targets)).scalars())
+    return [row for row in queued.values() if row.id not in present and row.recipient_id not in merge_targets]
+
+
+def _without_message(row: Any) -> Finding:
+    ids = {"appointment": str(row.appointment_id), "reminder": str(row.id), "due_at": format_instant(row.due_at)}
+    return Finding("reminder_without_message", (str(row.appointment_id), str(row.id)), ids, (row.id,))
 
 
 def judge_reminders(
