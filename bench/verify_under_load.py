@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 from statistics import median
 
+from tests.platform.audited_clinic import run_verify
 from tests.platform.houses import Distributed, Embedded, Platform
 from tests.platform.moving_clinic import MovingClinic
-from tests.platform.test_verify import run_verify
 from tests.servers import known_urls, use_servers, variable
 
 SERVERS = ("MYSQL", "MONGO", "AMQP")

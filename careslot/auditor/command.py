@@ -96,6 +96,7 @@ def result_document(result: AuditResult, *, with_repairs: bool) -> dict[str, Any
     return {
         "format": FORMAT_VERSION,
         "clean": not result.faults,
+        "complete": result.complete,
         "checked": result.checked,
         "faults": [_item(fault, with_repairs=with_repairs) for fault in result.faults],
         "waiting": [_item(waiting, with_repairs=False) for waiting in result.waiting],
@@ -122,4 +123,5 @@ def _text(result: AuditResult, with_repairs: bool) -> str:
     counted = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
     waiting = f", {len(result.waiting)} under way" if result.waiting else ""
     verdict = f"{len(result.faults)} faults" if result.faults else "all promises hold"
+    lines += [] if result.complete else ["There are more faults than are listed: a whole store may be wrong."]
     return "\n".join([*lines, f"{verdict}: {counted}{waiting}"])

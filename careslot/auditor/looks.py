@@ -20,17 +20,23 @@ STUCK_AFTER = timedelta(minutes=20)
 """The bus gives an event up after twelve minutes, and the jobs that complete what was left run every five."""
 EARLIER_LOOKS = (1 / 30, 1 / 10, 1 / 5, 2 / 3)
 """The pauses before each further look, as shares of the patience."""
+MAX_SUSPECTS = 10_000
+"""No more findings are kept: where there are so many, a whole store is wrong."""
 MAX_ROUNDS = 3
 """How often the looks are repeated for findings whose evidence changes."""
 
 
 @dataclass(slots=True)
 class AuditResult:
-    """What the auditor found. `checked` counts the keys that each check has examined, `waiting` is work that is under way."""
+    """What the auditor found. `checked` counts the keys that each check has examined, `waiting` is work that is under way.
+
+    `complete` is False if there were more than MAX_SUSPECTS findings.
+    """
 
     checked: dict[str, int] = field(default_factory=dict)
     faults: list[Finding] = field(default_factory=list)
     waiting: list[Finding] = field(default_factory=list)
+    complete: bool = True
 
 
 class AuditProgress(Protocol):
@@ -73,6 +79,7 @@ class Auditor:
         result, suspects = AuditResult(), Suspects()
         for check in self.checks:
             result.checked[check.name] = await self._run_check(check, suspects)
+        result.complete = len(suspects) < MAX_SUSPECTS
         suspects = await self._confirm(suspects)
         for suspect in suspects.values():
             is_fault = self._is_fault(suspect.finding) and suspect.looks > len(EARLIER_LOOKS)
@@ -87,6 +94,8 @@ class Auditor:
                 suspects[check.name, *finding.identity] = _Suspect(check, finding)
             count += len(keys)
             self.progress.advance(len(keys))
+            if len(suspects) >= MAX_SUSPECTS:
+                break
         return count
 
     async def _confirm(self, suspects: Suspects) -> Suspects:

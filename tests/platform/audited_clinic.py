@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -9,7 +13,7 @@ from typing import Any
 from uuid import uuid4
 
 from tests.platform.accounts import PASSWORD, User, book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
-from tests.platform.houses import Embedded, Platform, wait_until
+from tests.platform.houses import Distributed, Embedded, Platform, wait_until
 
 
 def zone_at_noon() -> str:
@@ -28,7 +32,7 @@ class AuditedClinic:
         services = self.service, self.on_approval, self.group
         self.doctor, self.colleague = (create_doctor(self.admin, *services, time_zone=zone_at_noon()) for _ in range(2))
         self.patient = register_patient(platform)
-        self._starts = [slot["starts_at"] for slot in list_slots(self.admin, self.service, self.doctor.id, days=5)]
+        self._starts: list[str] = [slot["starts_at"] for slot in list_slots(self.admin, self.service, self.doctor.id, days=5)]
 
     def next_start(self) -> str:
         """Return a start that no other visit has."""
@@ -46,7 +50,7 @@ class AuditedClinic:
     def book_today(self) -> dict[str, Any]:
         """Book a visit of the next hours."""
         now = datetime.now(UTC)
-        within = {"from": f"{now:%Y-%m-%dT%H:%M:%SZ}", "to": f"{now + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
+        within: dict[str, Any] = {"from": f"{now:%Y-%m-%dT%H:%M:%SZ}", "to": f"{now + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"}
         return book(self.patient, self.service, self.doctor, list_slots(self.admin, self.service, self.doctor.id, **within)[0]["starts_at"])
 
     def wait_until_quiet(self) -> None:
@@ -252,3 +256,13 @@ def let_time_pass(platform: Embedded, days: int) -> None:
     now = datetime.fromisoformat(admin.request("GET", "/dev/clock")["now"])
     admin.request("PUT", "/dev/clock", {"now": (now + timedelta(days=days)).isoformat()})
     platform.run_until_idle()
+
+
+def run_verify(platform: Platform, patience_seconds: int) -> tuple[int, dict[str, Any]]:
+    """Run the command as a user does, and return its exit code and its document."""
+    arguments = [sys.executable, "-m", "careslot", "verify", "--json", "--patience", str(patience_seconds)]
+    environment = os.environ | (platform.environment if isinstance(platform, Distributed) else {})
+    arguments += ["--data", str(platform.data)] if isinstance(platform, Embedded) else []
+    ran = subprocess.run(arguments, capture_output=True, text=True, env=environment)
+    assert ran.stdout, ran.stderr
+    return ran.returncode, json.loads(ran.stdout)

@@ -4,27 +4,49 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
+import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from careslot.auditor.checks.inboxes import consumers_of
 from careslot.auditor.command import audit, result_document
 from careslot.auditor.stores import BUS_FILE, SERVICES_WITH_STORE, open_stores
+from careslot.backup.erasure_list import QUEUE
 from careslot.folder import Folder
+from shared.contracts.events import TOPICS
 from shared.contracts.identity import Service
 from tests.platform.accounts import book, create_doctor, register_patient
-from tests.platform.audited_clinic import LEGAL_STATES, AuditedClinic, let_time_pass
+from tests.platform.audited_clinic import LEGAL_STATES, AuditedClinic, let_time_pass, run_verify
 from tests.platform.corruptions import CORRUPTIONS, ServerStores, SqlStores, Victims
 from tests.platform.houses import Distributed, Embedded, Platform, wait_until
+from tests.platform.moving_clinic import MovingClinic
+
+RUNS, CHANGES_PER_RUN = 3, 25
+WITHOUT_INBOX = {
+    ("auth-service", "patient.erased.v1"),
+    ("admin-service", "patient.erased.v1"),
+    ("scheduling-service", "patient.erased.v1"),
+    ("notification-service", "patient.erased.v1"),
+    ("notification-service", "patient.merged.v1"),
+}
+"""Subscriptions whose effects may be repeated, so that the events are not recorded in the inbox; appointment-service has none at all."""
 
 
-@pytest.fixture(scope="module", params=["embedded", pytest.param("distributed", marks=pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP"))])
+def ways_of_running(group: str) -> list[Any]:
+    """Return the parameters of a fixture: each way of running is one group of tests on one worker."""
+    servers = pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP")
+    return [
+        pytest.param("embedded", marks=pytest.mark.xdist_group(f"{group} embedded")),
+        pytest.param("distributed", marks=[servers, pytest.mark.xdist_group(f"{group} distributed")]),
+    ]
+
+
+@pytest.fixture(scope="module", params=ways_of_running("audited"))
 def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """A platform of its own, because every state of it is looked at."""
     folder = tmp_path_factory.mktemp("audited")
@@ -33,20 +55,25 @@ def audited(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         yield platform
 
 
-def run_verify(platform: Platform, patience_seconds: int) -> tuple[int, dict[str, Any]]:
-    """Run the command as a user does, and return its exit code and its document."""
-    arguments = [sys.executable, "-m", "careslot", "verify", "--json", "--patience", str(patience_seconds)]
-    environment = os.environ | (platform.environment if isinstance(platform, Distributed) else {})
-    arguments += ["--data", str(platform.data)] if isinstance(platform, Embedded) else []
-    ran = subprocess.run(arguments, capture_output=True, text=True, env=environment)
-    assert ran.stdout, ran.stderr
-    return ran.returncode, json.loads(ran.stdout)
-
-
 def assert_clean(platform: Platform) -> dict[str, Any]:
     code, document = run_verify(platform, patience_seconds=10)
     assert (code, document["faults"]) == (0, [])
     return document
+
+
+def test_no_false_alarm_under_load(audited: Platform) -> None:
+    """Each run of the auditor goes on while at least CHANGES_PER_RUN bookings, moves and cancellations are made.
+
+    `bench/verify_under_load.py` does the same for five minutes.
+    """
+    with MovingClinic(audited) as clinic:
+        for _ in range(RUNS):
+            before = clinic.granted
+            while clinic.granted < before + CHANGES_PER_RUN and not clinic.faults:
+                code, document = run_verify(audited, patience_seconds=5)
+                assert (code, document["faults"]) == (0, [])
+    assert clinic.faults == []
+    assert {verb for verb, status in clinic.counts if status < 300} == {"book", "move", "cancel"}
 
 
 def test_nothing_that_is_legal_is_a_fault(audited: Platform) -> None:
@@ -59,9 +86,20 @@ def test_nothing_that_is_legal_is_a_fault(audited: Platform) -> None:
     document = wait_until(lambda: _without_waiting_work(audited), seconds=600)
     assert min(document["checked"].values()) > 0
     if isinstance(audited, Embedded):
+        _check_table_of_inboxes(audited)
         for days in (3, 30):
             let_time_pass(audited, days)
             assert_clean(audited)
+
+
+def _check_table_of_inboxes(platform: Embedded) -> None:
+    """The table of events that services record has every subscription but those that are repeatable, and no other."""
+    with closing(sqlite3.connect(platform.data / BUS_FILE)) as bus:
+        bindings = set(bus.execute("SELECT queue, topic FROM bindings"))
+    repeatable = {binding for binding in bindings if binding[0] in (Service.APPOINTMENT.value, QUEUE)} | WITHOUT_INBOX
+    # scheduling-service follows appointments by their versions
+    repeatable |= {binding for binding in bindings if binding[0] == Service.SCHEDULING.value and binding[1].startswith("appointment.")}
+    assert bindings - repeatable == {(service.value, topic) for topic in TOPICS for service in consumers_of(topic)}
 
 
 def _without_waiting_work(platform: Platform) -> dict[str, Any] | None:
@@ -136,7 +174,7 @@ def corrupted_distributed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         yield plant_and_verify(platform, platform.stop_instances, ServerStores(urls), None)
 
 
-@pytest.fixture(params=["embedded", pytest.param("distributed", marks=pytest.mark.needs_servers("MYSQL", "MONGO", "AMQP"))])
+@pytest.fixture(params=ways_of_running("corrupted"))
 def corrupted(request: pytest.FixtureRequest) -> CorruptedClinic:
     """The clinic with every corruption, once for each way of running."""
     clinic: CorruptedClinic = request.getfixturevalue(f"corrupted_{request.param}")

@@ -15,10 +15,16 @@ from scheduling_svc.domain.claims import ResourceSpan
 from scheduling_svc.repository.tables import CLAIMS, ClaimKind
 from shared.contracts.grains import instant_of
 
+OVERLAPPING_OVERRIDES = frozenset({"overbook", "on_leave"})
+"""The overrides of staff by which a visit may lie over other claims of its doctor."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClaimFacts:
-    """A row of the table of claims. Grains are five minutes from the Unix epoch."""
+    """A row of the table of claims. Grains are five minutes from the Unix epoch.
+
+    `may_overlap`: it may share time of its doctor with other claims, in a lane of its own.
+    """
 
     id: UUID
     kind: str
@@ -42,7 +48,8 @@ class ClaimFacts:
         """Return the claim of a row."""
         names = ("id", "kind", "live", "archived", "revision", "appointment_version", "service_id", "doctor_id", "patient_id")
         times = ("visit_from", "visit_to", "span_from", "span_to", "session_id", "changed_at")
-        return cls(may_overlap=row.over, **{name: getattr(row, name) for name in (*names, *times)})
+        may_overlap = row.over or getattr(row, "override_code", None) in OVERLAPPING_OVERRIDES
+        return cls(may_overlap=may_overlap, **{name: getattr(row, name) for name in (*names, *times)})
 
     @property
     def resource_spans(self) -> list[ResourceSpan]:
