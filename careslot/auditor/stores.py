@@ -115,6 +115,7 @@ async def _product_clock(sql: Mapping[Service, SqlStore], now: Clock) -> Clock:
 
 async def _open_sql(name: str, url: str, stack: AsyncExitStack) -> SqlStore:
     """Open a database and try it, so that one that does not answer is named at once."""
+    _require_file(name, url)
     engine = open_engine(url)
     stack.push_async_callback(engine.dispose)
     try:
@@ -123,6 +124,13 @@ async def _open_sql(name: str, url: str, stack: AsyncExitStack) -> SqlStore:
     except (SQLAlchemyError, OSError, TimeoutError) as error:
         raise StoresUnreadable(f"the store of {name} cannot be read: {type(error).__name__}") from None
     return SqlStore(engine)
+
+
+def _require_file(name: str, url: str) -> None:
+    """Raise StoresUnreadable if the URL is that of a file which does not exist."""
+    file = Path(url.partition(":///")[2])
+    if url.startswith("sqlite") and not file.is_file():
+        raise StoresUnreadable(f"the store of {name} cannot be read: there is no file {file}")
 
 
 async def _open_mongo(url: str, stack: AsyncExitStack) -> AppointmentReader:

@@ -75,7 +75,8 @@ def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents,
     differing = [name for name, (expected, actual) in pairs.items() if expected != actual]
     if not differing:
         return []
-    return [Finding("visit_differs", key, ids | {"differs": " ".join(differing)}, (appointment.edition, tuple(row)))]
+    shown = tuple(actual for _, actual in pairs.values())
+    return [Finding("visit_differs", key, ids | {"differs": " ".join(differing)}, (appointment.edition, *shown))]
 
 
 def _judge_lone_visit(row: Any, now: datetime) -> list[Finding]:
@@ -83,4 +84,4 @@ def _judge_lone_visit(row: Any, now: datetime) -> list[Finding]:
     if row.ends_at is None or now - row.ends_at > SHORTEST_RETENTION:
         return []
     ids = {"appointment": str(row.appointment_id), "patient": str(row.patient_id)}
-    return [Finding("visit_without_appointment", (str(row.appointment_id),), ids, tuple(row))]
+    return [Finding("visit_without_appointment", (str(row.appointment_id),), ids)]

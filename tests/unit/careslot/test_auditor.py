@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,11 +14,17 @@ from hypothesis import strategies as st
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks import ALL_CHECKS
 from careslot.auditor.checks.claims import ClaimFacts
+from careslot.auditor.checks.history import judge_visit
+from careslot.auditor.checks.read_models import HandledEvents, is_settled
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.looks import EARLIER_LOOKS, STUCK_AFTER, Auditor, AuditResult
 from careslot.auditor.repairs import CODES
+from patient_svc.domain.visits import PatientVisit
+from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import grain_of
+from shared.contracts.http import Actor
+from shared.contracts.identity import Role
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -231,7 +237,7 @@ def test_no_state_on_the_way_looks_like_a_fault(actions: list[str], instants: li
     """The auditor reads the appointment, the claim and the appointment at any three instants, in this order."""
     product, first, second, third = InterleavedProduct(), *sorted(instants)
     before = claim = after = None
-    for instant, action in enumerate(["begin_booking", *actions, *["run_step"] * 3]):
+    for instant, action in enumerate(["begin_booking", *actions, *["run_step"] * 21]):
         before = product.appointment if instant == first else before
         claim = product.claim if instant == second else claim
         after = product.appointment if instant == third else after
@@ -253,3 +259,92 @@ def test_at_rest_nothing_is_wrong_and_every_difference_is_found(actions: list[st
         other = UUID(int=9)
         wrong = [replace(claim, live=False), None, replace(claim, doctor_id=other), replace(claim, visit_to=(claim.visit_to or 0) + 1)]
         assert all(judge_reservation(ID, appointment, item, appointment, NOW) for item in wrong)
+
+
+@dataclass
+class FollowedVisit:
+    """An appointment whose events reach the booking history late, twice and in any order; the newest version stays, as in patient-service.
+
+    An event is stored in the appointment with its change, published later, and delivered later still.
+    """
+
+    appointment: AppointmentFacts
+    row: Any = None
+    row_version: int = 0
+    handled: frozenset[UUID] = frozenset()
+
+    @classmethod
+    def booked(cls) -> FollowedVisit:
+        booked = replace(appointment_facts(), status="booked", intent_since=None, event_count=1)
+        return cls(replace(booked, pending=(visit_event(booked),)))
+
+    def change(self, number: int) -> None:
+        """Move, cancel or restore the visit."""
+        before = self.appointment
+        status, hours = [("booked", 1), ("cancelled", 0), ("booked", 2)][number % 3]
+        times = {"starts_at": before.starts_at + timedelta(hours=hours), "ends_at": before.ends_at + timedelta(hours=hours)}
+        after = replace(before, edition=before.edition + 1, version=before.version + 1, status=status, **times)
+        self.appointment = replace(after, pending=(*before.pending, visit_event(after)), event_count=before.event_count + 1)
+
+    def publish(self, number: int) -> None:
+        """Move an event to the published ones, which does not count as a write."""
+        if self.appointment.pending:
+            event = self.appointment.pending[number % len(self.appointment.pending)]
+            pending = tuple(item for item in self.appointment.pending if item is not event)
+            self.appointment = replace(self.appointment, pending=pending, published=(*self.appointment.published, event))
+
+    def deliver(self, number: int) -> None:
+        """Deliver a published event, perhaps again. Inbox and row are written together."""
+        if self.appointment.published:
+            event = self.appointment.published[number % len(self.appointment.published)]
+            if event.id not in self.handled and event.version > self.row_version:
+                self.row, self.row_version = PatientVisit.of(event), event.version
+            self.handled |= {event.id}
+
+    def deliver_all(self) -> None:
+        """Publish and deliver what is left."""
+        for number in range(len(self.appointment.events)):
+            self.publish(number)
+        for number in range(len(self.appointment.published)):
+            self.deliver(number)
+
+
+def visit_event(appointment: AppointmentFacts) -> AppointmentEvent:
+    names = ("service_id", "doctor_id", "patient_id", "starts_at", "ends_at", "status", "version")
+    facts = {name: getattr(appointment, name) for name in names}
+    ids = {"id": uuid4(), "appointment_id": appointment.id, "event_number": appointment.event_count}
+    topic = "appointment.cancelled.v1" if appointment.status == "cancelled" else "appointment.booked.v1"
+    actor = Actor(id=PATIENT, role=Role.PATIENT)
+    return AppointmentEvent.for_topic(topic, occurred_at=NOW, actor=actor, sequence=0, time_zone="UTC", **ids, **facts)
+
+
+STEPS = st.lists(st.tuples(st.sampled_from(["change", "publish", "deliver"]), st.integers(0, 5)), max_size=25)
+
+
+@given(STEPS, st.lists(st.integers(0, 25), min_size=3, max_size=3))
+def test_a_copy_that_follows_late_never_looks_wrong(steps: list[tuple[str, int]], instants: list[int]) -> None:
+    """The auditor reads the appointment, then the copy with the inbox, then the appointment, at any three instants."""
+    product, (first, second, third) = FollowedVisit.booked(), sorted(instants)
+    before = copy = after = None
+    for instant, (action, number) in enumerate([*steps, *[("deliver", 0)] * (26 - len(steps))]):
+        before = product.appointment if instant == first else before
+        copy = (product.row, HandledEvents(product.handled, None)) if instant == second else copy
+        after = product.appointment if instant == third else after
+        getattr(product, action)(number)
+    assert copy is not None
+    assert after is not None
+    if is_settled(before, after):
+        assert before is not None
+        assert judge_visit(before, copy[0], copy[1], is_merging=False, now=NOW) == []
+
+
+@given(STEPS)
+def test_a_copy_that_has_followed_is_the_same_and_any_difference_is_found(steps: list[tuple[str, int]]) -> None:
+    product = FollowedVisit.booked()
+    for action, number in steps:
+        getattr(product, action)(number)
+    product.deliver_all()
+    handled, appointment = HandledEvents(product.handled, None), product.appointment
+    assert judge_visit(appointment, product.row, handled, is_merging=False, now=NOW) == []
+    for wrong in (None, replace(product.row, status="missed"), replace(product.row, doctor_id=UUID(int=9))):
+        assert judge_visit(appointment, wrong, handled, is_merging=False, now=NOW)
