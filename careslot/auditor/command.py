@@ -20,6 +20,7 @@ from careslot.auditor.findings import Finding
 from careslot.auditor.looks import Auditor, AuditResult
 from careslot.auditor.repairs import CODES
 from careslot.auditor.stores import SERVICES_WITH_STORE, Stores, StoresUnreadable, open_configured, open_folder
+from shared.contracts.values import format_instant
 
 DEFAULT_FOLDER = Path("careslot-data")
 FORMAT_VERSION = 1
@@ -40,7 +41,11 @@ def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_sec
             f"a store cannot be read: {type(error).__name__}. Is it of this release? `careslot migrate` brings it up to date.", err=True
         )
         raise typer.Exit(UNREACHABLE) from None
-    typer.echo(json.dumps(result_document(result, with_repairs=with_repairs), indent=1) if as_json else _text(result, with_repairs))
+    typer.echo(
+        json.dumps(result_document(result, with_repairs=with_repairs), indent=1)
+        if as_json
+        else result_text(result, with_repairs=with_repairs)
+    )
     if result.faults:
         raise typer.Exit(FAULTS_FOUND)
 
@@ -107,11 +112,11 @@ def _item(finding: Finding, *, with_repairs: bool) -> dict[str, Any]:
     repair = CODES[finding.code]
     item: dict[str, Any] = {"code": finding.code, "meaning": repair.meaning, "ids": finding.ids}
     if finding.since is not None:
-        item["since"] = finding.since.isoformat()
+        item["since"] = format_instant(finding.since)
     return item | ({"advice": repair.advice} if with_repairs else {})
 
 
-def _text(result: AuditResult, with_repairs: bool) -> str:
+def result_text(result: AuditResult, *, with_repairs: bool) -> str:
     """Return one line for each fault, and one that counts."""
     lines = list[str]()
     for fault in result.faults:

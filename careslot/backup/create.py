@@ -47,10 +47,20 @@ def create_backup(folder: Path, target: Path, passphrase: str, report: Report, n
                 _write_archive(folder, files, encrypted, report, now)
             output.flush()
             os.fsync(output.fileno())
-        os.link(draft, target)  # unlike a rename, this replaces no file that has appeared meanwhile
+        _publish(draft, target)
     finally:
         with suppress(FileNotFoundError):
             draft.unlink()
+
+
+def _publish(draft: Path, target: Path) -> None:
+    """Give the finished backup its name. Raises FileExistsError if a file has appeared there; where links are unknown, it is replaced."""
+    try:
+        os.link(draft, target)
+    except FileExistsError:
+        raise
+    except OSError:
+        os.replace(draft, target)
 
 
 def _write_archive(folder: Path, files: list[Path], encrypted: EncryptingWriter, report: Report, now: Clock) -> None:

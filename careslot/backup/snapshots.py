@@ -44,7 +44,7 @@ def copy_state(reader: sqlite3.Connection, target: Path) -> None:
 
 def _connect(file: Path) -> sqlite3.Connection:
     """Open a file that exists, without beginning a transaction."""
-    return sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)
+    return sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)
 
 
 def _lock(connection: sqlite3.Connection) -> None:

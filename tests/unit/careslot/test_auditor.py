@@ -17,8 +17,9 @@ from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.history import judge_visit
 from careslot.auditor.checks.read_models import HandledEvents, is_settled
 from careslot.auditor.checks.reservations import judge_reservation
+from careslot.auditor.command import result_document, result_text
 from careslot.auditor.findings import Finding, Key
-from careslot.auditor.looks import EARLIER_LOOKS, STUCK_AFTER, Auditor, AuditResult
+from careslot.auditor.looks import EARLIER_LOOKS, MAX_SUSPECTS, STUCK_AFTER, Auditor, AuditResult
 from careslot.auditor.repairs import CODES
 from patient_svc.domain.visits import PatientVisit
 from shared.contracts.events import AppointmentEvent
@@ -111,6 +112,35 @@ async def test_waiting_work_is_a_fault_only_when_it_is_stuck() -> None:
     assert (len(waiting.faults), len(waiting.waiting)) == (0, 1)
     stuck, _ = await audit_script([finding(since=NOW - STUCK_AFTER - timedelta(seconds=1))])
     assert (len(stuck.faults), len(stuck.waiting)) == (1, 0)
+
+
+def test_a_fault_is_one_line_with_ids_and_advice_only_on_request() -> None:
+    fault = Finding("visit_missing", ("one",), {"appointment": "one", "starts_at": "2026-03-03T09:00:00Z"})
+    result = AuditResult(checked={"booking histories are right": 7}, faults=[fault], waiting=[finding(since=NOW)])
+    first, last = result_text(result, with_repairs=False).splitlines()
+    assert first == "visit_missing: A visit is missing in the booking history. appointment=one starts_at=2026-03-03T09:00:00Z"
+    assert last == "1 faults: 7 things examined by 1 checks, 1 under way"
+    assert result_text(result, with_repairs=True).splitlines()[1] == "  Run `careslot rebuild history`."
+    document = result_document(result, with_repairs=True)
+    assert document["faults"] == [
+        {
+            "code": "visit_missing",
+            "meaning": "A visit is missing in the booking history.",
+            "ids": fault.ids,
+            "advice": "Run `careslot rebuild history`.",
+        }
+    ]
+    assert (document["clean"], document["complete"], document["checked"]) == (False, True, {"booking histories are right": 7})
+    assert document["waiting"][0]["since"] == "2026-03-02T12:00:00Z"
+    clean = AuditResult(checked={"one": 3, "two": 4})
+    assert result_text(clean, with_repairs=False) == "all promises hold: 7 things examined by 2 checks"
+
+
+async def test_of_very_many_findings_the_first_ones_are_listed() -> None:
+    many = [Finding("claim_differs", (str(number),), {}) for number in range(MAX_SUSPECTS + 1)]
+    result, _ = await audit_script(many, [])
+    assert result.complete is False
+    assert "more faults than are listed" in result_text(result, with_repairs=False)
 
 
 def test_every_check_has_a_name_of_its_own() -> None:
@@ -282,7 +312,7 @@ class FollowedVisit:
         """Move, cancel or restore the visit."""
         before = self.appointment
         status, hours = [("booked", 1), ("cancelled", 0), ("booked", 2)][number % 3]
-        times = {"starts_at": before.starts_at + timedelta(hours=hours), "ends_at": before.ends_at + timedelta(hours=hours)}
+        times: dict[str, Any] = {"starts_at": before.starts_at + timedelta(hours=hours), "ends_at": before.ends_at + timedelta(hours=hours)}
         after = replace(before, edition=before.edition + 1, version=before.version + 1, status=status, **times)
         self.appointment = replace(after, pending=(*before.pending, visit_event(after)), event_count=before.event_count + 1)
 
