@@ -12,7 +12,17 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from tests.platform.accounts import PASSWORD, User, book, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
+from tests.platform.accounts import (
+    PASSWORD,
+    User,
+    book,
+    create_doctor,
+    create_service_type,
+    list_slots,
+    register_patient,
+    sign_in,
+    sign_in_admin,
+)
 from tests.platform.houses import Distributed, Embedded, Platform, wait_until
 
 
@@ -205,6 +215,21 @@ def have_users_of_all_kinds(clinic: AuditedClinic) -> None:
         )
 
 
+def have_a_doctor_who_became_a_patient_and_was_erased(clinic: AuditedClinic) -> None:
+    doctor = create_doctor(clinic.admin, clinic.service)
+    user = clinic.admin.request("GET", f"/admin/users/{doctor.id}")
+    clinic.admin.request("PATCH", f"/admin/users/{doctor.id}", {"role": "patient"}, if_match=user["version"])
+    patient = wait_until(partial(_signed_in_patient, clinic, doctor.account["email"]))
+    clinic.book(patient)
+    patient.request("DELETE", "/patients/me", appointments="cancel")
+
+
+def _signed_in_patient(clinic: AuditedClinic, email: str) -> User | None:
+    clinic.wait_until_quiet()
+    user = sign_in(clinic.platform, email, PASSWORD)
+    return user if user.http.get("/patients/me").is_success else None
+
+
 def have_a_message_sent_again(clinic: AuditedClinic) -> None:
     visit = clinic.book()
     message = wait_until(partial(_sent_message, clinic, visit))
@@ -244,6 +269,7 @@ LEGAL_STATES: dict[str, Callable[[AuditedClinic], None]] = {
     "of a merged patient": have_a_merged_patient,
     "of an erased patient": have_an_erased_patient,
     "users of all roles": have_users_of_all_kinds,
+    "former doctor who was erased": have_a_doctor_who_became_a_patient_and_was_erased,
     "message sent again": have_a_message_sent_again,
     "doctor with a new place": have_a_confirmed_and_a_moved_doctor,
 }

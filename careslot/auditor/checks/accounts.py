@@ -1,6 +1,6 @@
 """An account of a patient or doctor and the profile with the same id exist both or neither.
 
-The service that is asked stores its half as pending before it asks for the other half, so a pending half needs no other. The account is
+A doctor who has become a patient keeps an inactive profile, also when the account was erased later. The service that is asked stores its half as pending before it asks for the other half, so a pending half needs no other. The account is
 read before and after the profiles: one that was the same both times is not being created or erased.
 """
 
@@ -34,7 +34,7 @@ class AccountCheck:
         for service, column, conditions in (
             (Service.AUTH, ACCOUNTS.c.id, ()),
             (Service.PATIENT, PATIENTS.c.id, (PATIENTS.c.has_account.is_(True),)),
-            (Service.DOCTOR, DOCTORS.c.id, (DOCTORS.c.pending.is_(False),)),
+            (Service.DOCTOR, DOCTORS.c.id, (DOCTORS.c.has_doctor_account.is_(True),)),
         ):
             async for page in stores.sql[service].values(column, *conditions):
                 yield [(str(person_id),) for person_id in page]
@@ -45,7 +45,9 @@ class AccountCheck:
         before, _ = await _read_accounts(stores, ids)
         patients = await _read_rows(stores, Service.PATIENT, PATIENTS.c.id, [PATIENTS.c.id, PATIENTS.c.has_account], ids)
         erased = await _read_rows(stores, Service.PATIENT, ERASURES.c.patient_id, [ERASURES.c.patient_id, ERASURES.c.requested_at], ids)
-        doctors = await _read_rows(stores, Service.DOCTOR, DOCTORS.c.id, [DOCTORS.c.id, DOCTORS.c.pending], ids)
+        doctors = await _read_rows(
+            stores, Service.DOCTOR, DOCTORS.c.id, [DOCTORS.c.id, DOCTORS.c.has_doctor_account.label("has_account")], ids
+        )
         after, pending = await _read_accounts(stores, ids)
         findings = list[Finding]()
         for person_id in ids:
@@ -68,10 +70,10 @@ def judge_account(person_id: UUID, account: Any, profiles: Profiles, *, is_pendi
     """Return which half is missing. `is_pending`: the profile may not exist yet."""
     key, ids = (str(person_id),), {"account": str(person_id)}
     if account is None:
-        has_profile = profiles.patient is not None and profiles.patient.has_account
-        if profiles.doctor is not None and not profiles.doctor.pending:
+        if profiles.doctor is not None and profiles.doctor.has_account:
             return [Finding("doctor_without_account", key, ids)]
-        return [Finding("patient_without_account", key, ids)] if has_profile else []
+        is_missed = profiles.patient is not None and profiles.patient.has_account
+        return [Finding("patient_without_account", key, ids)] if is_missed else []
     ids |= {"role": account.role, "status": account.status}
     if account.status == AccountStatus.PENDING or is_pending:
         return []

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
 from careslot.auditor.checks.reservations import SHORTEST_RETENTION
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.stores import Stores
-from patient_svc.repository.tables import MERGES, VISITS
+from patient_svc.repository.tables import ERASURES, MERGES, VISITS
 from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
 
@@ -40,9 +41,7 @@ class HistoryCheck:
         async with stores.sql[Service.PATIENT].snapshot() as connection:
             rows = {row.appointment_id: row for row in await connection.execute(select(VISITS).where(VISITS.c.appointment_id.in_(ids)))}
             handled = await read_handled(stores, Service.PATIENT, connection, before.values())
-            former = {appointment.patient_id for appointment in before.values()}
-            merges = select(MERGES.c.patient_id, MERGES.c.into_id).where(MERGES.c.patient_id.in_(former))
-            merged = {row.patient_id: row.into_id for row in await connection.execute(merges)} if former else {}
+            gone = await _list_merged_or_erased(connection, {appointment.patient_id for appointment in before.values()})
         after = await stores.appointments.find(ids)
         now, findings = stores.now(), list[Finding]()
         for appointment_id in ids:
@@ -50,13 +49,22 @@ class HistoryCheck:
             if earlier is None and later is None and row is not None:
                 findings += _judge_lone_visit(row, now)
             elif earlier is not None and later is not None and is_settled(earlier, later):
-                findings += judge_visit(later, row, handled, is_merging=later.patient_id in merged, now=now)
+                findings += judge_visit(later, row, handled, is_merging=later.patient_id in gone, now=now)
         return findings
 
 
+async def _list_merged_or_erased(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
+    """Return the patients who do not exist any more: their appointments follow later, or never if the target of a merge was erased."""
+    if not patient_ids:
+        return set()
+    merged = await connection.scalars(select(MERGES.c.patient_id).where(MERGES.c.patient_id.in_(patient_ids)))
+    erased = await connection.scalars(select(ERASURES.c.patient_id).where(ERASURES.c.patient_id.in_(patient_ids)))
+    return {*merged, *erased}
+
+
 def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents, *, is_merging: bool, now: datetime) -> list[Finding]:
-    """Return whether the visit of an appointment is missing or differs. `is_merging`: the patient was merged, which is followed later."""
-    if not appointment.is_announced or is_merging or not handled.include_all_of(appointment):
+    """Return whether the visit of an appointment is missing or differs. `is_merging`: its patient was merged, or erased."""
+    if not appointment.is_announced or not handled.include_all_of(appointment):
         return []
     key, ids = (str(appointment.id),), {"appointment": str(appointment.id), "starts_at": format_instant(appointment.starts_at)}
     if row is None:
@@ -72,7 +80,7 @@ def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents,
         "start": (format_instant(appointment.starts_at), format_instant(row.starts_at)),
         "end": (format_instant(appointment.ends_at), format_instant(row.ends_at)),
     }
-    differing = [name for name, (expected, actual) in pairs.items() if expected != actual]
+    differing = [name for name, (expected, actual) in pairs.items() if expected != actual and not (name == "patient" and is_merging)]
     if not differing:
         return []
     shown = tuple(actual for _, actual in pairs.values())

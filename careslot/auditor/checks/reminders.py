@@ -64,7 +64,8 @@ class ReminderCheck:
             if earlier is None and later is None:
                 findings += _judge_stranger(appointment_id, waiting)
             elif earlier is not None and later is not None and is_settled(earlier, later):
-                findings += judge_reminders(later, visit, waiting, handled, is_merging=later.patient_id in merging)
+                state = VisitState(visit, waiting, is_ahead=later.ends_at > stores.now(), is_merging=later.patient_id in merging)
+                findings += judge_reminders(later, state, handled)
         return findings
 
 
@@ -88,28 +89,37 @@ def _without_message(row: Any) -> Finding:
     return Finding("reminder_without_message", (str(row.appointment_id), str(row.id)), ids, (row.id,))
 
 
-def judge_reminders(
-    appointment: AppointmentFacts, visit: Any, planned: Sequence[Any], handled: HandledEvents, *, is_merging: bool
-) -> list[Finding]:
+@dataclass(frozen=True, slots=True)
+class VisitState:
+    """What notification-service has of an appointment: the row of the visit if there is one, and its planned reminders.
+
+    `is_ahead`: the visit is not over, so that something depends on it. `is_merging`: its patient was merged, which is followed later.
+    """
+
+    row: Any
+    planned: Sequence[Any]
+    is_ahead: bool
+    is_merging: bool
+
+
+def judge_reminders(appointment: AppointmentFacts, visit: VisitState, handled: HandledEvents) -> list[Finding]:
     """Return what differs from an appointment: the visit, or the reminders that are planned for it."""
-    if not appointment.is_announced or is_merging or not handled.include_all_of(appointment):
+    if not appointment.is_announced or visit.is_merging or not handled.include_all_of(appointment):
         return []
     key, ids = (str(appointment.id),), {"appointment": str(appointment.id), "starts_at": format_instant(appointment.starts_at)}
-    findings = list[Finding]()
-    is_booked = appointment.status == AppointmentStatus.BOOKED
-    if visit is None:
-        if is_booked:
-            findings.append(Finding("notified_visit_missing", key, ids, (appointment.edition,)))
-    elif visit.status != STATUS_OF_OLD_ROWS:
-        differing = _differing_fields(appointment, visit)
+    is_booked, findings = appointment.status == AppointmentStatus.BOOKED, list[Finding]()
+    if visit.row is None and is_booked and visit.is_ahead:
+        findings.append(Finding("notified_visit_missing", key, ids, (appointment.edition,)))
+    if visit.row is not None and visit.row.status != STATUS_OF_OLD_ROWS and visit.is_ahead:
+        differing = _differing_fields(appointment, visit.row)
         if differing:
             differences = ids | {"differs": " ".join(differing)}
-            findings.append(Finding("notified_visit_differs", key, differences, (appointment.edition, visit.version, *differing)))
+            findings.append(Finding("notified_visit_differs", key, differences, (appointment.edition, visit.row.version, *differing)))
     start = format_instant(appointment.starts_at)
-    wrong = [row for row in planned if not is_booked or format_instant(row.starts_at) != start]
+    wrong = sorted(row.id for row in visit.planned if not is_booked or format_instant(row.starts_at) != start)
     if wrong:
-        named = ids | {"status": appointment.status, "reminders": " ".join(sorted(str(row.id) for row in wrong))}
-        findings.append(Finding("reminder_without_visit", key, named, (appointment.edition, *sorted(row.id for row in wrong))))
+        named = ids | {"status": appointment.status, "reminders": " ".join(map(str, wrong))}
+        findings.append(Finding("reminder_without_visit", key, named, (appointment.edition, *wrong)))
     return findings
 
 
