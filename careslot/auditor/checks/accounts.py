@@ -1,7 +1,8 @@
 """An account of a patient or doctor and the profile with the same id exist both or neither.
 
-A doctor who has become a patient keeps an inactive profile, also when the account was erased later. The service that is asked stores its half as pending before it asks for the other half, so a pending half needs no other. The account is
-read before and after the profiles: one that was the same both times is not being created or erased.
+The service that is asked stores its half as pending before it asks for the other half, so a pending half needs no other. A doctor who has
+become a patient keeps an inactive profile, also when the account was erased later. The account is read before and after the profiles: one
+that was the same both times is not being created or erased.
 """
 
 from __future__ import annotations
