@@ -55,6 +55,6 @@ async def _open_rate_limiter(runtime: ServiceRuntime, settings: GatewaySettings)
 async def _open_client(runtime: ServiceRuntime) -> tuple[UpstreamClient, AddressResolver]:
     """Return the adapters of the two ports: within the process if the launcher passes a transport, else over the network."""
     if runtime.overrides.transport is not None:
-        in_process = InProcessClient(runtime.overrides.transport)
+        in_process = await runtime.stack.enter_async_context(InProcessClient(runtime.overrides.transport))
         return in_process, in_process
     return await runtime.stack.enter_async_context(Http1Client()), DnsAddressResolver(runtime.settings.urls)

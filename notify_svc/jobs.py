@@ -14,6 +14,7 @@ from notify_svc.usecases.message_log import MessageRetention
 from notify_svc.usecases.reminders import ReminderPlanner
 from notify_svc.usecases.reminders_due import ReminderQueue
 from notify_svc.usecases.send import MessageSender
+from notify_svc.usecases.visit_retention import NotifiedVisitRetention
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
@@ -48,6 +49,11 @@ def schedule_reminder_jobs(
     jobs.add("delete_ended_reminders", reminders.delete_ended, every_seconds=3600, holder=holder)
     jobs.add("queue_due_digests", digests.queue_due, every_seconds=60, holder=holder)
     return wake_planner, wake_queue
+
+
+def schedule_visit_retention(jobs: Jobs, visits: NotifiedVisitRetention, holder: LeaseHolder) -> None:
+    """Add the job that deletes visits and digests of long ago."""
+    jobs.add("delete_old_visits", visits.delete_old, every_seconds=3600, holder=holder)
 
 
 def schedule_merges(jobs: Jobs, merges: MergedRecipients, holder: LeaseHolder) -> None:

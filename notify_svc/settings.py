@@ -42,7 +42,10 @@ class NotifySettings(CommonSettings):
         "NOTIFY_CLINIC_NAME", None, "The sender's name of all mails; empty means the value of `CARESLOT_CLINIC_NAME`."
     )
     keep_messages_days: int = Field(
-        400, ge=30, le=3660, description="After how many days messages are deleted from the log. Those still to be sent stay."
+        400,
+        ge=30,
+        le=3660,
+        description="After how many days messages are deleted from the log, and visits after their end. Messages still to be sent stay.",
     )
     reminder_offsets_minutes: Annotated[tuple[OffsetMinutes, ...], NoDecode, BeforeValidator(split_list)] = Field(
         (1440, 60),

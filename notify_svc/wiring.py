@@ -61,6 +61,7 @@ from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.templates import Templates
 from notify_svc.usecases.unsubscribe import Unsubscribing
 from notify_svc.usecases.visit_links import VisitLinks
+from notify_svc.usecases.visit_retention import NotifiedVisitRetention
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock, system_clock
@@ -190,6 +191,8 @@ def add_reminders(
     planner = ReminderPlanner(store, contacts, context.reminder_defaults, context.clock)
     reminders = ReminderQueue(store, context.clock, wake_sender)
     digests = DigestQueue(store, contacts, context.settings.time_zone, context.clock, wake_sender)
+    visits = NotifiedVisitRetention(store, context.settings.keep_messages_days, context.clock)
+    jobs.schedule_visit_retention(context.runtime.jobs, visits, context.holder)
     return planner, *jobs.schedule_reminder_jobs(context.runtime.jobs, planner, reminders, digests, context.holder)
 
 

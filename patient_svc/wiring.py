@@ -68,7 +68,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy)
         runtime.provide(access)
         patients = Patients(store, runtime.clock, clinic, access)
-        preferences = PatientPreferences(store, runtime.clock, clinic)
+        preferences = PatientPreferences(store, runtime.clock, clinic, access)
         dependants = Dependants(store, runtime.clock, clinic, access)
         runtime.provide(patients, preferences, dependants)
         access_log = AccessLog(store, access, HttpDoctorNameClient(runtime.client(Service.DOCTOR)))

@@ -8,6 +8,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
+from shared.contracts.refusals import NotFound
+from shared.contracts.relayed_refusals import NoSuchPatient, PatientWasMerged
 from shared.kit.client import ServiceClient
 from shared.kit.paging import Page
 
@@ -21,9 +23,13 @@ class HttpPatientDirectory:
 
     patient_service: ServiceClient
 
-    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
-        """Return a patient with the guardians, or None if there is no such patient."""
-        return await self.patient_service.get_or_none(f"/internal/patients/{patient_id}", PatientSummary)
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return a patient with the guardians. Raises NoSuchPatient, or PatientWasMerged for a patient merged into another one."""
+        try:
+            return await self.patient_service.get(f"/internal/patients/{patient_id}", PatientSummary)
+        except NotFound as refusal:
+            merged_into = refusal.facts.get("merged_into")
+            raise (NoSuchPatient() if merged_into is None else PatientWasMerged(merged_into=merged_into)) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -226,11 +226,24 @@ class ArchiveStore(Protocol):
         """Return claims that ended before a grain and are not archived, in the order of their ends and ids."""
 
 
+class EndedTimes(Protocol):
+    """Deletes claims, leaves and closures that ended long ago, each call in a transaction of its own."""
+
+    async def delete_ended_claims(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` claims without grains that ended before an instant, with their seats; return how many."""
+
+    async def delete_ended_blocks(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` leaves, and as many settled closures, that ended before an instant; return how many."""
+
+
 class PatientDirectory(Protocol):
     """patient-service, which knows who may book for whom. It is asked each time, because that right ends at once."""
 
-    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
-        """Return a patient with the guardians, or None; raise Unavailable if patient-service does not answer."""
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        """Return a patient with the guardians.
+
+        Raises NoSuchPatient, PatientWasMerged for a patient merged into another one, or Unavailable if patient-service does not answer.
+        """
 
 
 class RuleOwner(Protocol):

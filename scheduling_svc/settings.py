@@ -18,3 +18,10 @@ class SchedulingSettings(CommonSettings):
     service: ClassVar[Service] = Service.SCHEDULING
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    keep_years: int = Field(
+        30,
+        ge=1,
+        le=100,
+        description="For how many years after its end the time of a visit, a leave or a closure is kept. Then it is deleted. Set it as "
+        "`APPOINTMENT_KEEP_YEARS`, after which appointment-service deletes the appointment.",
+    )

@@ -22,6 +22,7 @@ from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
 from scheduling_svc.usecases.reservations import Reservations
+from scheduling_svc.usecases.retention import CalendarRetention
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.rule_changes import RuleChanges
 from scheduling_svc.usecases.slots import SlotSearch
@@ -47,7 +48,9 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
         runtime.provide(RuleChanges(store, rules, runtime.clock))
         archive = Archive(store, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, rules, closures, archive, runtime.lease_holder(database, INFRASTRUCTURE))
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        jobs.schedule_jobs(runtime.jobs, rules, closures, archive, holder)
+        jobs.schedule_retention(runtime.jobs, CalendarRetention(store, settings.keep_years, runtime.clock), holder)
         await consumers.subscribe(runtime, rules, reservations, feeds, erasure)
         async with runtime.jobs:
             yield

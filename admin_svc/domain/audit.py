@@ -12,6 +12,9 @@ from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Role, Service
 from shared.contracts.ranges import check_range
 
+MAX_FORMER_IDS = 200
+"""The largest number of former ids of a person whose lines are listed with those of the person."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuditLine:
@@ -55,11 +58,14 @@ class AuditLine:
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which lines a reader requests. None leaves a filter out; those that are given must all match. The range is half open."""
+    """Which lines a reader requests. None leaves a filter out; those that are given must all match. The range is half open.
+
+    `subject_ids` are the ids of one person, in the order in which they were given: the current one and former ones. None is any person.
+    """
 
     actor_id: UUID | None = None
     action: str | None = None
-    subject_id: UUID | None = None
+    subject_ids: tuple[UUID, ...] | None = None
     since: datetime | None = None
     until: datetime | None = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -37,6 +38,9 @@ class AuditTransaction(Protocol):
     async def append_line(self, line: AuditLine) -> None:
         """Append a line to the audit trail, unless the id is stored already: the stored line stays as it is."""
 
+    async def save_merge(self, patient_id: UUID, into: UUID) -> None:
+        """Record that a patient was merged into another one. Several merges may be recorded in any order, and one of them twice."""
+
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
 
@@ -53,6 +57,9 @@ class AuditStore(Protocol):
 
     def begin(self) -> AbstractAsyncContextManager[AuditTransaction]:
         """Open a transaction."""
+
+    async def list_former_ids(self, patient_id: UUID) -> Sequence[UUID]:
+        """Return the ids of patients who were merged into this one, directly or through others, MAX_FORMER_IDS at most."""
 
     async def list_lines(self, wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> list[AuditLine]:
         """Return up to `limit` lines, newest first, after the one whose instant and id are the sort key `after`. Raises BadCursor."""

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
 from shared.contracts.identity import Service
@@ -14,12 +15,12 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites):
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites):
     """Implements UserTransaction and AuditTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads):
+class SqlAdminStore(AuditReads, FormerIdReads):
     """Implements UserStore and AuditStore."""
 
     database: Database

@@ -41,3 +41,12 @@ AUDIT_LINES = Table(
     Index("audit_lines_by_subject", "subject_id", "at", "id"),
 )
 """Append-only: lines are inserted and read, never changed. Only the retention job deletes lines, the oldest first."""
+
+FORMER_IDS = Table(
+    "former_ids",
+    METADATA,
+    Column("patient_id", Id, primary_key=True),
+    Column("into_id", Id, nullable=False),
+    Index("former_ids_by_patient", "into_id", "patient_id"),
+)
+"""The patients who were merged into another one, each as the merge was announced: that one may have been merged since, too."""

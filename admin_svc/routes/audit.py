@@ -26,12 +26,14 @@ UseTrail = Annotated[AuditTrail, use_case(AuditTrail)]
 async def read_filter(
     actor: Annotated[UUID | None, Query(description="The account that did it.")] = None,
     action: Annotated[AuditAction | None, Query(description="What was done, as `noun.verb`.")] = None,
-    subject: Annotated[UUID | None, Query(description="The person whose data it is about.")] = None,
+    subject: Annotated[
+        UUID | None, Query(description="The person whose data it is about, also by ids of patients merged into this one.")
+    ] = None,
     since: Annotated[Instant | None, Query(alias="from", description="Done then or later.")] = None,
     until: Annotated[Instant | None, Query(alias="to", description="Done before.")] = None,
 ) -> AuditFilter:
     """Return the filters of the audit trail. Raises RangeReversed."""
-    return AuditFilter(actor, action, subject, since, until)
+    return AuditFilter(actor, action, None if subject is None else (subject,), since, until)
 
 
 Filter = Annotated[AuditFilter, Depends(read_filter)]

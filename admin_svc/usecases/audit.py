@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.ports import AuditStore, OldAuditLines
-from shared.contracts.events import AuditRecorded
+from shared.contracts.events import AuditRecorded, PatientMerged
 from shared.contracts.values import years_before
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
@@ -31,8 +31,21 @@ class AuditTrail:
                 await tx.append_line(AuditLine.from_event(event, self.now()))
 
     @retry_on_abort
+    async def record_merge(self, event: PatientMerged) -> None:
+        """Record that a patient was merged into another one. The lines about them stay as they are."""
+        async with self.store.begin() as tx:
+            if await tx.mark_handled(event.id):
+                await tx.save_merge(event.patient_id, event.into)
+
+    @retry_on_abort
     async def list_lines(self, wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> list[AuditLine]:
-        """Return up to `limit + 1` lines, newest first; the extra one tells that there is a next page. Raises BadCursor."""
+        """Return up to `limit + 1` lines, newest first; the extra one tells that there is a next page. Raises BadCursor.
+
+        The lines of a person are also those of the patients who were merged into this one.
+        """
+        if wanted.subject_ids is not None:
+            former_ids = [former_id for subject_id in wanted.subject_ids for former_id in await self.store.list_former_ids(subject_id)]
+            wanted = replace(wanted, subject_ids=(*wanted.subject_ids, *former_ids))
         return await self.store.list_lines(wanted, limit + 1, after)
 
 

@@ -7,6 +7,7 @@ from fastapi import Response
 from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.refusals import DoctorInactive, IllegalMove, NoSuchAppointment, PatientInactive, TooEarly, TooLate
 from appointment_svc.routes.dependencies import ClinicCaller, Context, DeskCaller, UseActions
+from appointment_svc.routes.replays import ACTION_REPLAY
 from appointment_svc.schemas import AppointmentOut, CancelAppointment, EmptyBody, ReassignAppointment, RescheduleAppointment
 from shared.contracts.refusals import Stale, Unavailable
 from shared.contracts.relayed_refusals import NoSuchDoctor, NotBookable, PatientBusy, SlotHeld, SlotTaken
@@ -28,6 +29,7 @@ NoBody = EmptyBody | None
     response_model=AppointmentOut,
     responses=example_with(200, version=3) | refusals(*MOVE_REFUSALS, TooLate),
     summary="Move to another time or doctor",
+    dependencies=ACTION_REPLAY,
 )
 async def reschedule_appointment(body: RescheduleAppointment, context: Context, actions: UseActions, response: Response) -> Appointment:
     """The id stays. The old time is freed in the transaction that reserves the new one. The same time again changes nothing."""
@@ -40,6 +42,7 @@ async def reschedule_appointment(body: RescheduleAppointment, context: Context, 
     response_model=AppointmentOut,
     responses=example_with(200, status="cancelled", cancel_reason="Feeling better", version=3) | refusals(*STATUS_REFUSALS, TooLate),
     summary="Cancel",
+    dependencies=ACTION_REPLAY,
 )
 async def cancel_appointment(
     context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
@@ -54,6 +57,7 @@ async def cancel_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, version=3) | refusals(*STATUS_REFUSALS),
     summary="Approve a request",
+    dependencies=ACTION_REPLAY,
 )
 async def approve_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -68,6 +72,7 @@ async def approve_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, status="declined", cancel_reason="Annual leave", version=3) | refusals(*STATUS_REFUSALS),
     summary="Decline a request",
+    dependencies=ACTION_REPLAY,
 )
 async def decline_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, body: CancelAppointment | None = None
@@ -82,6 +87,7 @@ async def decline_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, status="checked_in", version=3) | refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record the patient's arrival",
+    dependencies=ACTION_REPLAY,
 )
 async def check_in_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -96,6 +102,7 @@ async def check_in_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, status="in_progress", version=4) | refusals(*STATUS_REFUSALS),
     summary="Start the visit",
+    dependencies=ACTION_REPLAY,
 )
 async def start_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -110,6 +117,7 @@ async def start_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, status="completed", version=5) | refusals(*STATUS_REFUSALS),
     summary="Complete the visit",
+    dependencies=ACTION_REPLAY,
 )
 async def complete_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -124,6 +132,7 @@ async def complete_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, status="missed", version=3) | refusals(*STATUS_REFUSALS, TooEarly),
     summary="Record that the patient did not come",
+    dependencies=ACTION_REPLAY,
 )
 async def miss_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -138,6 +147,7 @@ async def miss_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, version=4) | refusals(*TIME_REFUSALS, DoctorInactive, PatientInactive),
     summary="Book a cancelled, declined or missed appointment again, or undo a check-in",
+    dependencies=ACTION_REPLAY,
 )
 async def restore_appointment(
     _caller: ClinicCaller, context: Context, actions: UseActions, response: Response, _body: NoBody = None
@@ -152,6 +162,7 @@ async def restore_appointment(
     response_model=AppointmentOut,
     responses=example_with(200, version=3) | refusals(*MOVE_REFUSALS),
     summary="Give to another doctor, same time",
+    dependencies=ACTION_REPLAY,
 )
 async def reassign_appointment(
     _caller: DeskCaller, body: ReassignAppointment, context: Context, actions: UseActions, response: Response

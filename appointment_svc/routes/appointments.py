@@ -20,6 +20,7 @@ from appointment_svc.domain.refusals import (
 from appointment_svc.domain.transitions import AppointmentStatus
 from appointment_svc.routes.dependencies import BookingCaller, Filter, Reader, UseActions, UseBooking, UseQueries, Writer
 from appointment_svc.routes.icalendar_file import to_icalendar
+from appointment_svc.routes.replays import BOOKING_REPLAY
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, AppointmentPage, BookAppointment, HistoryOut
 from appointment_svc.usecases.actions import ActionContext
 from shared.contracts.ranges import RangeReversed
@@ -68,6 +69,7 @@ ICALENDAR_RESPONSE: dict[int | str, dict[str, Any]] = {
     status_code=201,
     responses=PENDING_RESPONSE | refusals(*BOOKING_REFUSALS),
     summary="Book an appointment",
+    dependencies=BOOKING_REPLAY,
 )
 async def book_appointment(
     body: BookAppointment, caller: BookingCaller, operation: OperationId, booking: UseBooking, response: Response

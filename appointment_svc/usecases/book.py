@@ -42,13 +42,31 @@ class Booking:
         A repeated request has the same id: it finds its own appointment, and raises the same refusal again. Raises PatientWasMerged for
         staff who name a patient who was merged into another one.
         """
-        appointment = await self.store.find(appointment_id) or await self._insert_pending(request, caller, appointment_id)
+        appointment = await self.store.find(appointment_id)
+        if appointment is None:
+            appointment = await self._insert_pending(request, caller, appointment_id)
+        else:
+            await self._require_may_see(caller, appointment.patient_id)
         try:
             appointment = await self.synchronizer.complete_pending(appointment)
         except Unavailable:
             appointment = await self.store.get(appointment_id)
         appointment.already_applied(appointment_id)
         return appointment
+
+    @retry_on_abort
+    async def check_repeated(self, patient_id: UUID | None, caller: Caller, appointment_id: UUID) -> None:
+        """Raise NoSuchPatient if the caller may no longer book for the patient of a request that was answered before.
+
+        `patient_id` is the one that the request names; the appointment, if it was stored, may be one of another patient since. Raises
+        Unavailable if patient-service, which knows the guardians, does not answer.
+        """
+        appointment = await self.store.find(appointment_id)
+        await self._require_may_see(caller, (patient_id or caller.id) if appointment is None else appointment.patient_id)
+
+    async def _require_may_see(self, caller: Caller, patient_id: UUID) -> None:
+        if rules.could_be_guardian(caller, patient_id):
+            rules.require_may_book(caller, await self.patients.get_summary(patient_id))
 
     async def _insert_pending(self, request: BookingRequest, caller: Caller, appointment_id: UUID) -> Appointment:
         patient_id = rules.patient_to_book(caller, request.patient_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import httpx
@@ -12,11 +13,21 @@ from shared.contracts.identity import Service
 
 
 class InProcessClient:
-    """Implements UpstreamClient and AddressResolver: every service has one instance, whose address is the name of the service."""
+    """Implements UpstreamClient and AddressResolver: every service has one instance, whose address is the name of the service.
+
+    It is a context manager that, on leaving, waits until the responses that were closed early have ended.
+    """
 
     def __init__(self, transport_of: Callable[[Service], httpx.AsyncBaseTransport]) -> None:
         self._transport_of = transport_of
         self._transports: dict[str, httpx.AsyncBaseTransport] = {}
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> InProcessClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*self._closing)
 
     async def resolve(self, service: Service) -> Sequence[InstanceAddress]:
         """Return the one address of the service."""
@@ -36,14 +47,21 @@ class InProcessClient:
             raise ConnectFailed(str(error)) from error
         except httpx.TransportError as error:
             raise ConnectionLost(str(error)) from error
-        return InProcessResponse(response)
+        return InProcessResponse(response, self._close)
+
+    def _close(self, response: httpx.Response) -> None:
+        """Begin to close a response. A task of its own does it, because a client that has disconnected must not wait for the service."""
+        task = asyncio.create_task(response.aclose())
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 class InProcessResponse:
-    """Implements UpstreamResponse over an httpx response."""
+    """Implements UpstreamResponse over an httpx response. `close_early` is called with a response that was not read to its end."""
 
-    def __init__(self, response: httpx.Response) -> None:
+    def __init__(self, response: httpx.Response, close_early: Callable[[httpx.Response], None]) -> None:
         assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._response, self._close_early = response, close_early
         self.status = response.status_code
         self.headers: Headers = [(name.lower(), value) for name, value in response.headers.raw]
         self.has_more = True
@@ -60,5 +78,7 @@ class InProcessResponse:
             raise ConnectionLost(str(error)) from error
 
     def close(self) -> None:
-        """Discard the rest of the body."""
-        self.has_more = False
+        """Discard the rest of the body, and stop the service that produces it."""
+        if self.has_more:
+            self.has_more = False
+            self._close_early(self._response)

@@ -110,6 +110,16 @@ class ReminderTransaction(Protocol):
         """Delete reminders of visits that started before an instant; return how many."""
 
 
+class EndedVisits(Protocol):
+    """Deletes visits and digests of long ago, each call in a transaction of its own."""
+
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` visits that ended before an instant, with their recipients; return how many."""
+
+    async def delete_old_digests(self, before: date, limit: int) -> int:
+        """Delete up to `limit` records of digests of days before a date; return how many."""
+
+
 class ReminderStore(Protocol):
     """The database of notification-service, as far as it concerns visits, reminders and digests."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.domain.visits import Visit
 from notify_svc.ports import AlreadyStored, UnreadableMessage
 from notify_svc.ports.message_log import LockedMessage, LoggedMessage, MessageFilter
-from notify_svc.repository import message_log
+from notify_svc.repository import message_log, old_visits
 from notify_svc.repository.merged_patients import PatientMoveReader, PatientMoveWriter
 from notify_svc.repository.reminders import PlanningWriter, ReminderReader, ReminderWriter, VisitWriter, row_of_visit, visit_from_row
 from notify_svc.repository.tables import INFRASTRUCTURE, MESSAGES, VISITS
@@ -206,6 +206,14 @@ class SqlNotificationStore(ReminderReader, PatientMoveReader):
     async def delete_finished_messages(self, created_before: datetime, limit: int) -> int:
         async with self.database.write() as connection:
             return await message_log.delete_finished(connection, created_before, limit)
+
+    async def delete_ended_visits(self, before: datetime, limit: int) -> int:
+        async with self.database.write() as connection:
+            return await old_visits.delete_ended_visits(connection, before, limit)
+
+    async def delete_old_digests(self, before: date, limit: int) -> int:
+        async with self.database.write() as connection:
+            return await old_visits.delete_old_digests(connection, before, limit)
 
 
 def _read_message(row: Any) -> Message | UnreadableMessage:

@@ -28,6 +28,7 @@ VISITS = Table(
     Column("planning_due_at", UtcDateTime),
     Column("revision", Integer, nullable=False),
     Index("visits_to_plan", "planning_due_at"),
+    Index("visits_by_end", "ends_at", "appointment_id"),
     Index("visits_of_patient", "patient_id", "starts_at"),
     Index("visits_of_service", "service_id", "starts_at"),
     Index("visits_of_doctor", "doctor_id", "starts_at"),
@@ -96,6 +97,7 @@ DIGESTS = Table(
     Column("doctor_id", Id, primary_key=True),
     Column("date", Date, primary_key=True),
     Column("decided_at", UtcDateTime, nullable=False),
+    Index("digests_by_date", "date"),
 )
 """The dates, in the doctor's zone, for which it was decided whether the doctor gets a digest."""
 

@@ -34,13 +34,13 @@ class HttpExportSources:
         return dict(account)
 
     async def list_appointments(self, patient_id: UUID, cursor: str | None) -> Page[Exported]:
-        return await _list(self.appointments, "appointment-service", f"/internal/patients/{patient_id}/appointments", cursor)
+        return await _fetch_page(self.appointments, "appointment-service", f"/internal/patients/{patient_id}/appointments", cursor)
 
     async def list_messages(self, patient_id: UUID, cursor: str | None) -> Page[Exported]:
-        return await _list(self.notifications, "notification-service", f"/internal/patients/{patient_id}/messages", cursor)
+        return await _fetch_page(self.notifications, "notification-service", f"/internal/patients/{patient_id}/messages", cursor)
 
 
-async def _list(client: ServiceClient, name: str, path: str, cursor: str | None) -> Page[Exported]:
+async def _fetch_page(client: ServiceClient, name: str, path: str, cursor: str | None) -> Page[Exported]:
     try:
         return await client.get(path, Page[Exported], limit=PAGE_SIZE, after=cursor)
     except (Refusal, ValidationError) as error:

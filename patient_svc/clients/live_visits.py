@@ -37,9 +37,9 @@ class HttpLiveVisits:
     async def list_live(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
         ids = sorted(patient_ids)
         batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
-        return [visit for batch in batches for visit in await self._list_of_batch(batch, since)]
+        return [visit for batch in batches for visit in await self._list_for_patients(batch, since)]
 
-    async def _list_of_batch(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
+    async def _list_for_patients(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
         visits, after = list[LiveVisit](), None
         for _ in range(MAX_PAGES):
             page = await self._read_page(patient_ids, since, after)

@@ -41,6 +41,7 @@ class AccessAction(StrEnum):
     BREAK_GLASS_READ = "break_glass.read"
     GUARDIANS_READ = "guardians.read"
     DEPENDANT_READ = "dependant.read"
+    DEPENDANT_CHANGED = "dependant.change"
     ACCESS_LOG_READ = "access_log.read"
     PATIENT_EXPORTED = "patient.export"
     PATIENT_ERASED = "patient.erase"

@@ -84,7 +84,7 @@ def duplicate_reasons(patient: Patient, other: Patient, account_ids: Collection[
     One reason is enough if it is the name, the phone number or the address. The same day of birth needs a similar name, and the same name
     is no reason if the days of birth differ.
     """
-    reasons = tuple(_common(patient, other, account_ids))
+    reasons = tuple(_common_reasons(patient, other, account_ids))
     has_other_birth = None not in (patient.born_on, other.born_on) and patient.born_on != other.born_on
     if DuplicateReason.SAME_PHONE in reasons or DuplicateReason.SAME_EMAIL in reasons:
         return reasons
@@ -93,7 +93,7 @@ def duplicate_reasons(patient: Patient, other: Patient, account_ids: Collection[
     return reasons if {DuplicateReason.SAME_BORN_ON, DuplicateReason.SIMILAR_NAME} <= set(reasons) else ()
 
 
-def _common(patient: Patient, other: Patient, account_ids: Collection[UUID]) -> Iterable[DuplicateReason]:
+def _common_reasons(patient: Patient, other: Patient, account_ids: Collection[UUID]) -> Iterable[DuplicateReason]:
     if name_keys(patient.full_name) & name_keys(other.full_name):
         yield DuplicateReason.SAME_NAME
     elif _forms(patient) & _forms(other):

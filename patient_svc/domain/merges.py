@@ -170,10 +170,10 @@ class MergePlan:
             yield TooManyDependants(limit=MAX_DEPENDANTS)
         if len(self.identifiers) > MAX_IDENTIFIERS:
             yield TooManyIdentifiers(limit=MAX_IDENTIFIERS)
-        if pairs := overlapping_pairs([self._current(visit) for visit in visits], self.source.id):
+        if pairs := overlapping_pairs([self._with_current_id(visit) for visit in visits], self.source.id):
             yield VisitsOverlap(overlapping=pairs)
 
-    def _current(self, visit: LiveVisit) -> LiveVisit:
+    def _with_current_id(self, visit: LiveVisit) -> LiveVisit:
         return replace(visit, patient_id=self.former_ids.get(visit.patient_id, visit.patient_id))
 
 
@@ -228,6 +228,6 @@ def require_other(source_id: UUID, into: UUID) -> None:
         raise MergedIntoSelf(pointer="/into")
 
 
-def merged_event(stub: Patient, into: UUID, event_id: UUID, occurred_at: datetime) -> PatientMerged:
-    """Return the event that tells the other services. `stub` is what remains of the merged patient."""
-    return PatientMerged(id=event_id, occurred_at=occurred_at, patient_id=stub.id, into=into, version=stub.version)
+def merged_event(remainder: Patient, into: UUID, event_id: UUID, occurred_at: datetime) -> PatientMerged:
+    """Return the event that tells the other services. `remainder` is what remains of the merged patient."""
+    return PatientMerged(id=event_id, occurred_at=occurred_at, patient_id=remainder.id, into=into, version=remainder.version)

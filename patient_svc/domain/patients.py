@@ -161,19 +161,19 @@ class Patient:
         """
         require_version(self.version, expected_version)
         updated = replace(self, **changes).check_born_on(now, clinic)
-        return self if updated == self else updated._as_next_of(self, now)
+        return self if updated == self else updated._with_version_after(self, now)
 
     def fill(self, values: Mapping[str, Any], now: datetime) -> Self:
         """Return the profile with fields that were empty, in a new version, also if there are none: its guardians may be others now."""
-        return replace(self, **values)._as_next_of(self, now)
+        return replace(self, **values)._with_version_after(self, now)
 
     def remove_identity(self, merged_into: UUID) -> Self:
         """Return what remains of a patient who is merged into another one."""
         preferences = Preferences(version=self.preferences.version + 1)
-        stub = type(self)(self.id, "", None, None, active=False, reminders_consent=False, preferences=preferences)
-        return replace(stub, account_version=self.account_version, version=self.version + 1, merged_into=merged_into)
+        remainder = type(self)(self.id, "", None, None, active=False, reminders_consent=False, preferences=preferences)
+        return replace(remainder, account_version=self.account_version, version=self.version + 1, merged_into=merged_into)
 
-    def _as_next_of(self, before: Patient, now: datetime) -> Self:
+    def _with_version_after(self, before: Patient, now: datetime) -> Self:
         """Return this changed profile with the version after `before`, and new preferences where they show what has changed."""
         preferences = self.preferences
         if self._shown_by_preferences != before._shown_by_preferences:

@@ -31,6 +31,7 @@ PERMITTED_RELATIONS: dict[AccessAction, frozenset[Relation]] = {
     AccessAction.BREAK_GLASS_READ: frozenset({Relation.ADMIN}),
     AccessAction.GUARDIANS_READ: frozenset({Relation.RECEPTION, Relation.ADMIN}),
     AccessAction.DEPENDANT_READ: frozenset({Relation.GUARDIAN}),
+    AccessAction.DEPENDANT_CHANGED: frozenset({Relation.GUARDIAN}),
     AccessAction.ACCESS_LOG_READ: frozenset({Relation.GUARDIAN}),
     AccessAction.PATIENT_EXPORTED: frozenset({Relation.SELF}),
     AccessAction.PATIENT_ERASED: frozenset({Relation.SELF, Relation.SERVICE}),
@@ -119,7 +120,7 @@ class Relations:
     def permitting(self, action: AccessAction, *, now: datetime, adults_born_until: date) -> Relation | None:
         """Return the first relation, in the order of Relation, that permits the action, or None. `adults_born_until` as in `is_minor`."""
         permitted = PERMITTED_RELATIONS[action]
-        existing = set(self._existing(action, now, adults_born_until)) if self.is_known else set()
+        existing = set(self._relations_for(action, now, adults_born_until)) if self.is_known else set()
         return next((relation for relation in Relation if relation in permitted and relation in existing), None)
 
     def is_minor(self, adults_born_until: date) -> bool:
@@ -131,7 +132,7 @@ class Relations:
         """Whether what is refused is recorded: the patient exists, or was merged into another one, who reads the log of the former id."""
         return self.is_known or self.merged_into is not None
 
-    def could_treat(self, action: AccessAction) -> bool:
+    def may_be_treating(self, action: AccessAction) -> bool:
         """Return whether the action is permitted to treating doctors, and the caller is a doctor who is not known to treat the patient."""
         is_open = self.is_known and self.role is Role.DOCTOR and not self.is_treating
         return is_open and Relation.TREATING_DOCTOR in PERMITTED_RELATIONS[action]
@@ -150,7 +151,7 @@ class Relations:
         """Return the relations of a doctor who treats the patient, as appointment-service says."""
         return replace(self, is_treating=True, has_treated=True)
 
-    def _existing(self, action: AccessAction, now: datetime, adults_born_until: date) -> Iterator[Relation]:
+    def _relations_for(self, action: AccessAction, now: datetime, adults_born_until: date) -> Iterator[Relation]:
         is_patient, is_about_health = self.role is Role.PATIENT, action in HEALTH_ACTIONS
         if is_patient and self.is_self:
             yield Relation.SELF

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from patient_svc.domain.phone_numbers import longer_phone_ranges, plain_signs, same_phone_ranges, trailing_digit_ranges
 from patient_svc.domain.search_keys import born_name_key, split_words, word_forms
-from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms
+from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms, without_covered
 from patient_svc.domain.search_texts import DAY, EMAIL, PHONE, identifier_keys, parse_days, parse_email, parse_phone, take_parts
 from shared.contracts.refusals import Invalid
 
@@ -117,9 +117,16 @@ class PatientQuery:
 
     @property
     def partial_lookups(self) -> tuple[KeyTerms, ...]:
-        """The lookups of patients who match with all words, of which the last part of a name and phone numbers may be incomplete."""
+        """The lookups of patients who match with all words, of which the last part of a name and phone numbers may be incomplete.
+
+        What the exact lookups find alone is left out.
+        """
         phones = [(*same_phone_ranges(digits), *trailing_digit_ranges(digits), *longer_phone_ranges(digits)) for digits in self.phones]
-        return self._lookups([tuple(dict.fromkeys(term)) for term in phones], KeyRange.beginning)
+        exact = self.exact_lookups
+        is_exact = {key_range for terms in exact if len(terms) == 1 for key_range in terms[0]}
+        lookups = self._lookups([without_covered(ranges) for ranges in phones], KeyRange.beginning)
+        shorter = (terms if len(terms) > 1 else (tuple(part for part in terms[0] if part not in is_exact),) for terms in lookups)
+        return tuple(terms for terms in shorter if terms[0] and terms not in exact)
 
     def only_identifying(self) -> PatientQuery:
         """Return the query without the words that several patients may have in common."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,6 +42,10 @@ class KeyRange:
         """True for the range of one key."""
         return self.first == self.last
 
+    def covers(self, other: KeyRange) -> bool:
+        """Return whether all keys of the other range are in this one."""
+        return self.kind == other.kind and self.first <= other.first and other.last <= self.last
+
     @classmethod
     def equal(cls, kind: KeyKind, key: str) -> KeyRange:
         """Return the range of one key."""
@@ -56,3 +61,9 @@ KeyTerm = tuple[KeyRange, ...]
 """Ranges of keys of one kind. A patient has the term who has a key in one of them."""
 KeyTerms = tuple[KeyTerm, ...]
 """What one lookup finds: the patients who have all of these terms. The first term should be one that few patients have."""
+
+
+def without_covered(ranges: Iterable[KeyRange]) -> KeyTerm:
+    """Return the ranges in their order, without repeated ones and those that another range covers."""
+    distinct = tuple(dict.fromkeys(ranges))
+    return tuple(part for part in distinct if not any(other != part and other.covers(part) for other in distinct))

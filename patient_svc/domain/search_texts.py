@@ -56,7 +56,7 @@ def parse_days(match: re.Match[str]) -> tuple[date, ...] | None:
         (match["year"], match["day"], match["month"]) if match["year"] else (match["last"], match["first"], match["second"])
     )
     orders = [(first, second)] if match["year"] or match["mark"].startswith(".") else [(first, second), (second, first)]
-    days = [found for day, month in orders if (found := _to_date(year, month, day))]
+    days = [parsed for day, month in orders if (parsed := _to_date(year, month, day))]
     return tuple(dict.fromkeys(days)) or None
 
 

@@ -78,7 +78,7 @@ class ErasureStore(Protocol):
     async def list_expired_patients(self, before: datetime, limit: int) -> list[UUID]:
         """Return patients of whom nothing has changed since `before`, by id.
 
-        They have no active account, they had no visit that ended at `before` or later, they are guardian of nobody, and no guardian of
+        They have no active account, they had no visit that ended at `before` or later, they have no dependants, and no guardian of
         theirs has an active account. What remains of a merged patient is not listed: it is erased with the target.
         """
 

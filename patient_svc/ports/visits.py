@@ -19,7 +19,10 @@ class HistoryTransaction(Protocol):
     """The part of a transaction that reads and writes visits and rebuilds."""
 
     async def save_visit(self, visit: PatientVisit) -> None:
-        """Store a visit unless a newer version of it is stored already."""
+        """Store a visit unless a newer version of it is stored already.
+
+        While a rebuild runs, only a version that was stored since its start counts: one from before may be wrong.
+        """
 
     async def save_visits(self, visits: Sequence[PatientVisit], *, rebuild_started_at: datetime) -> None:
         """Store some visits as appointment-service lists them, and record that all of them were stored now.

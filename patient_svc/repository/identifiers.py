@@ -19,14 +19,14 @@ async def save_identifiers(connection: AsyncConnection, patient: Patient) -> Non
     rows = await connection.execute(select(IDENTIFIERS).where(IDENTIFIERS.c.patient_id == patient.id))
     stored = {Identifier(row.system, row.value) for row in rows}
     for identifier in stored - set(patient.identifiers):
-        await connection.execute(delete(IDENTIFIERS).where(*_is(identifier)))
+        await connection.execute(delete(IDENTIFIERS).where(*_is_row_of(identifier)))
     for position, identifier in enumerate(patient.identifiers):
         if identifier not in stored:
             await _insert(connection, patient, identifier, f"/identifiers/{position}")
 
 
 async def _insert(connection: AsyncConnection, patient: Patient, identifier: Identifier, pointer: str) -> None:
-    owner = await connection.scalar(select(IDENTIFIERS.c.patient_id).where(*_is(identifier)))
+    owner = await connection.scalar(select(IDENTIFIERS.c.patient_id).where(*_is_row_of(identifier)))
     if owner is not None:
         raise IdentifierTaken(pointer=pointer, patient_id=str(owner))
     row = {"system": identifier.system, "value": identifier.value, "patient_id": patient.id}
@@ -34,5 +34,5 @@ async def _insert(connection: AsyncConnection, patient: Patient, identifier: Ide
         raise TransactionAborted  # another transaction inserted it after the query above; the next attempt finds it
 
 
-def _is(identifier: Identifier) -> tuple[ColumnElement[bool], ...]:
+def _is_row_of(identifier: Identifier) -> tuple[ColumnElement[bool], ...]:
     return IDENTIFIERS.c.system == identifier.system, IDENTIFIERS.c.value == identifier.value

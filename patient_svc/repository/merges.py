@@ -89,7 +89,7 @@ class MergeWrites(RecordWrites):
         last: tuple[UUID, int] | None = None
         while rows := await self._list_versions(source_id, last):
             last = rows[-1].entry_id, rows[-1].version
-            await self.connection.execute(ENCRYPT_VERSION, [_encrypted_anew(row, source, target) for row in rows])
+            await self.connection.execute(ENCRYPT_VERSION, [_reencryption_parameters(row, source, target) for row in rows])
 
     async def _list_versions(self, patient_id: UUID, after: tuple[UUID, int] | None) -> Sequence[Any]:
         versions = select(MEDICAL_VERSIONS).join(MEDICAL_ENTRIES, IS_VERSION_OF_ENTRY).where(MEDICAL_ENTRIES.c.patient_id == patient_id)
@@ -109,7 +109,7 @@ class MergeWrites(RecordWrites):
         return int(await self.connection.scalar(select(func.count()).select_from(table).where(table.c.patient_id == patient_id)) or 0)
 
 
-def _encrypted_anew(row: Any, source: RecordCipher, target: RecordCipher) -> dict[str, Any]:
+def _reencryption_parameters(row: Any, source: RecordCipher, target: RecordCipher) -> dict[str, Any]:
     """Return the parameters of ENCRYPT_VERSION for a version of an entry."""
     texts = {f"new_{name}": _move_text(getattr(row, name), row, name, source, target) for name in ENCRYPTED_FIELDS}
     return {"entry": row.entry_id, "entry_version": row.version} | texts

@@ -46,23 +46,23 @@ class RecordKeyring:
 
     def wrap(self, patient_id: UUID, key: bytes) -> WrappedKey:
         """Return the key of a patient, encrypted with the first master key and bound to the patient."""
-        return WrappedKey(self.encrypting_name, _encrypt(self._ciphers[self.encrypting_name], key, _key_context(patient_id)))
+        return WrappedKey(self.encrypting_name, _encrypt(self._ciphers[self.encrypting_name], key, _key_associated_data(patient_id)))
 
     def unwrap(self, patient_id: UUID, wrapped: WrappedKey) -> bytes:
         """Return the key of a patient. Raises NotDecrypted."""
         cipher = self._ciphers.get(wrapped.master_key)
         if cipher is None:
             raise NotDecrypted("master_key_missing")
-        return _decrypt(cipher, wrapped.wrapped_key, _key_context(patient_id))
+        return _decrypt(cipher, wrapped.wrapped_key, _key_associated_data(patient_id))
 
     def check_value(self, name: str) -> bytes:
         """Return a text that shows later whether the master key of this name is still the same."""
-        return _encrypt(self._ciphers[name], b"check", _check_context(name))
+        return _encrypt(self._ciphers[name], b"check", _check_associated_data(name))
 
     def has_key(self, name: str, check_value: bytes) -> bool:
         """Return whether the master key of this name is the one that made the check value."""
         try:
-            _decrypt(self._ciphers[name], check_value, _check_context(name))
+            _decrypt(self._ciphers[name], check_value, _check_associated_data(name))
         except NotDecrypted:
             return False
         return True
@@ -76,16 +76,16 @@ class RecordCipher:
 
     def encrypt(self, text: str, row_id: UUID, version: int, field: str) -> bytes:
         """Return the ciphertext of a field."""
-        return _encrypt(self._cipher, text.encode(), self._context(row_id, version, field))
+        return _encrypt(self._cipher, text.encode(), self._associated_data(row_id, version, field))
 
     def decrypt(self, ciphertext: bytes, row_id: UUID, version: int, field: str) -> str:
         """Return the text of a field. Logs and raises RecordsUnreadable when it does not decrypt."""
         try:
-            return _decrypt(self._cipher, ciphertext, self._context(row_id, version, field)).decode()
+            return _decrypt(self._cipher, ciphertext, self._associated_data(row_id, version, field)).decode()
         except NotDecrypted as error:
             raise unreadable(self._patient_id, row_id, field, error) from None
 
-    def _context(self, row_id: UUID, version: int, field: str) -> bytes:
+    def _associated_data(self, row_id: UUID, version: int, field: str) -> bytes:
         return f"careslot/record/{self._patient_id}/{row_id}/{version}/{field}".encode()
 
 
@@ -95,11 +95,11 @@ def unreadable(patient_id: UUID, row_id: UUID, field: str, error: NotDecrypted) 
     return RecordsUnreadable(retry_after=60)
 
 
-def _key_context(patient_id: UUID) -> bytes:
+def _key_associated_data(patient_id: UUID) -> bytes:
     return f"careslot/key/{patient_id}".encode()
 
 
-def _check_context(name: str) -> bytes:
+def _check_associated_data(name: str) -> bytes:
     return f"careslot/check/{name}".encode()
 
 

@@ -98,7 +98,7 @@ class KeyRotation:
             changes, failed = list[dict[str, Any]](), list[UUID]()
             for row in rows:
                 try:
-                    changes.append(self._rewrapped(row))
+                    changes.append(self._rewrapping_parameters(row))
                 except NotDecrypted:
                     failed.append(row.patient_id)
             await retry_transaction(lambda changes=changes: self._save(changes))  # type: ignore[misc]
@@ -111,7 +111,7 @@ class KeyRotation:
         async with self.database.read() as connection:
             return (await connection.execute(query)).all()
 
-    def _rewrapped(self, row: Any) -> dict[str, Any]:
+    def _rewrapping_parameters(self, row: Any) -> dict[str, Any]:
         key = self.keyring.unwrap(row.patient_id, WrappedKey(row.master_key, row.wrapped_key))
         wrapped = self.keyring.wrap(row.patient_id, key)
         new_values = {"new_master_key": wrapped.master_key, "new_wrapped_key": wrapped.wrapped_key}

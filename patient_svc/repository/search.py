@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, FromClause, Select, and_, exists, literal, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.domain.patients import Patient
@@ -33,8 +33,7 @@ class SearchReads:
             accounts = list(await connection.scalars(select(PATIENTS.c.id).where(PATIENTS.c.id.in_(account_ids)))) if account_ids else []
             identified, has_all_identified = await find_ids(connection, query.identifying_lookups, MAX_MATCHES)
             exact, has_all_exact = await find_ids(connection, query.exact_lookups, MAX_MATCHES)
-            is_exact = query.partial_lookups == query.exact_lookups
-            partial, has_all_partial = await find_ids(connection, () if is_exact else query.partial_lookups, MAX_MATCHES)
+            partial, has_all_partial = await find_ids(connection, query.partial_lookups, MAX_MATCHES)
             ranks = dict.fromkeys(partial, MatchRank.PARTIAL) | dict.fromkeys(exact, MatchRank.EXACT)
             ranks |= dict.fromkeys([*accounts, *identified], MatchRank.IDENTIFIED)
             latest = await _latest_visits(connection, ranks)
@@ -52,8 +51,8 @@ class SearchWrites(SqlTransaction):
         return [patients[patient_id] for patient_id in ids if patient_id in patients]
 
     async def list_candidates(self, lookups: Collection[KeyTerms], ids: Collection[UUID], limit: int) -> tuple[list[Patient], bool]:
-        found, has_all = await find_ids(self.connection, lookups, limit)
-        patients = await self.list_patients(list(dict.fromkeys([*ids, *found])))
+        candidate_ids, has_all = await find_ids(self.connection, lookups, limit)
+        patients = await self.list_patients(list(dict.fromkeys([*ids, *candidate_ids])))
         return patients, has_all and await _is_indexed(self.connection)
 
     async def index_patients(self, limit: int) -> int:
@@ -74,8 +73,8 @@ async def find_ids(connection: AsyncConnection, lookups: Collection[KeyTerms], l
     ids, has_all = list[UUID](), True
     for terms in lookups:
         for query in lookup_queries(terms, limit):
-            found = list(await connection.scalars(query))
-            ids, has_all = ids + found, has_all and len(found) < limit
+            matching_ids = list(await connection.scalars(query))
+            ids, has_all = ids + matching_ids, has_all and len(matching_ids) < limit
     return ids, has_all
 
 
@@ -120,8 +119,8 @@ def _has_term(keys: FromClause, term: KeyTerm) -> ColumnElement[bool]:
 
 
 async def _latest_visits(connection: AsyncConnection, patient_ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """Return the start of the latest visit of each patient who has one."""
-    query = select(VISITS.c.patient_id, func.max(VISITS.c.starts_at).label("starts_at"))
-    query = query.where(VISITS.c.patient_id.in_(patient_ids), VISITS.c.starts_at.is_not(None)).group_by(VISITS.c.patient_id)
+    """Return the start of the latest visit of each patient who has one: one row of an index, however many visits they have."""
+    latest = select(VISITS.c.starts_at).where(VISITS.c.patient_id == PATIENTS.c.id).order_by(VISITS.c.starts_at.desc()).limit(1)
+    query = select(PATIENTS.c.id, latest.scalar_subquery().label("starts_at")).where(PATIENTS.c.id.in_(patient_ids))
     rows = (await connection.execute(query)).all() if patient_ids else []
-    return {row.patient_id: row.starts_at for row in rows}
+    return {row.id: row.starts_at for row in rows if row.starts_at is not None}

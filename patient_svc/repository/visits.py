@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 
 from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
 from patient_svc.domain.visits import HistoryVisit, PatientVisit, VisitFilter
@@ -28,6 +28,7 @@ INSERT_VISIT = insert(VISITS)
 HISTORY_COLUMNS = [VISITS.c[name] for name in ("appointment_id", "status", "starts_at", "ends_at", "time_zone", "service_id", "doctor_id")]
 IS_INCOMPLETE = VISITS.c.time_zone.is_(None)
 """The condition for visits that were recorded before 0.2.0: their times are unknown."""
+SELECT_REBUILD_START = select(func.max(HISTORY_REBUILDS.c.started_at)).where(HISTORY_REBUILDS.c.finished_at.is_(None))
 
 
 class VisitWrites(SqlTransaction):
@@ -37,8 +38,11 @@ class VisitWrites(SqlTransaction):
         successors = await self._lock_successors([visit])
         row = asdict(visit) | {"patient_id": successors.get(visit.patient_id, visit.patient_id), "stored_at": self.now()}
         if not await insert_if_absent(self.connection, INSERT_VISIT, row):
-            is_older = (VISITS.c.appointment_id == visit.appointment_id) & (VISITS.c.version < visit.version)
-            await self.connection.execute(update(VISITS).where(is_older).values(row))
+            is_same, is_older = VISITS.c.appointment_id == visit.appointment_id, VISITS.c.version < visit.version
+            updated = (await self.connection.execute(update(VISITS).where(is_same, is_older).values(row))).rowcount
+            if not updated and (started_at := await self.connection.scalar(SELECT_REBUILD_START)):
+                is_doubtful = is_older | _is_stored_before(started_at)
+                await self.connection.execute(update(VISITS).where(is_same, is_doubtful).values(row))
 
     async def save_visits(self, visits: Sequence[PatientVisit], *, rebuild_started_at: datetime) -> None:
         successors = await self._lock_successors(visits)

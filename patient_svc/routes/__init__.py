@@ -19,6 +19,7 @@ routers = (
     patients.router,
     staff_patients.router,
     preferences.router,
+    preferences.dependants_router,
     dependants.router,
     guardians.router,
     merges.router,

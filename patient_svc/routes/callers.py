@@ -50,5 +50,6 @@ BreakGlassReader = Annotated[Caller, _required(AccessAction.BREAK_GLASS_READ, Ro
 GuardiansReader = Annotated[Caller, _required(AccessAction.GUARDIANS_READ, *STAFF)]
 MergingAdmin = Annotated[Caller, _required(AccessAction.PROFILE_MERGED, Role.ADMIN)]
 DependantReader = Annotated[Caller, _required(AccessAction.DEPENDANT_READ, Role.PATIENT, parameter="dependant_id")]
+DependantEditor = Annotated[Caller, _required(AccessAction.DEPENDANT_CHANGED, Role.PATIENT, parameter="dependant_id")]
 EndingGuardian = Annotated[Caller, _required(AccessAction.PROFILE_CHANGED, Role.PATIENT, parameter="dependant_id")]
 AccessLogReader = Annotated[Caller, _required(AccessAction.ACCESS_LOG_READ, Role.PATIENT, parameter="dependant_id")]

@@ -5,23 +5,31 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Depends, Request, Response
 
 from patient_svc.domain.guardians import Dependant, TooManyDependants
 from patient_svc.domain.patients import BornLater
 from patient_svc.routes.callers import DependantReader, EndingGuardian
 from patient_svc.schemas import CreateDependant, DependantOut
 from patient_svc.usecases.dependants import Dependants
+from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.idempotency import OperationId
+from shared.kit.idempotency import OperationId, ReplayCheck
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.requests import ServiceRequest
 from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/patients/me/dependants", tags=["Patients"])
 UseDependants = Annotated[Dependants, use_case(Dependants)]
+
+
+async def _check_replay(request: ServiceRequest, caller: Caller, dependant_id: UUID) -> None:
+    """Refuse a former guardian, and record that the dependant was read by a guardian."""
+    dependants: Dependants = request.app.state.use_cases[Dependants]
+    await dependants.check_repeated(caller, dependant_id)
 
 
 @router.post(
@@ -31,6 +39,7 @@ UseDependants = Annotated[Dependants, use_case(Dependants)]
     status_code=201,
     responses=refusals(NoSuchPatient, TooManyDependants, BornLater),
     summary="Add a child or a parent for whom you act",
+    dependencies=[Depends(ReplayCheck(_check_replay))],
 )
 async def create_dependant(
     body: CreateDependant, caller: access.Patient, operation: OperationId, dependants: UseDependants, response: Response

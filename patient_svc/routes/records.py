@@ -114,7 +114,7 @@ async def add_medical_entry(
     patient_id: UUID, body: AddMedicalEntry, caller: HistoryAuthor, operation: OperationId, history: UseMedicalHistory, response: Response
 ) -> MedicalEntry:
     """For the patient, guardians of a minor and treating doctors. `reported_by` tells what patients added from what doctors did."""
-    return _created(response, await history.add(caller, patient_id, operation.id, body.kind, body.content))
+    return _entry_response(response, await history.add(caller, patient_id, operation.id, body.kind, body.content))
 
 
 @router.get(
@@ -242,7 +242,7 @@ async def list_break_glass(
     return with_next_link(request, response, paging.page(opened, lambda access: (access.opened_at.isoformat(), access.id)))
 
 
-def _created(response: Response, added: AddedEntry) -> MedicalEntry:
+def _entry_response(response: Response, added: AddedEntry) -> MedicalEntry:
     if added.is_repeated:
         mark_replayed(response)
     entry = added.entry

@@ -59,6 +59,6 @@ async def list_booking_history(
 
     It comes from what appointment-service has announced, so that a new booking is in it after a moment.
     """
-    visits = await history.list_for(caller, patient_id, wanted, limit=paging.limit, after=paging.after)
+    visits = await history.list_for_patient(caller, patient_id, wanted, limit=paging.limit, after=paging.after)
     page = with_next_link(request, response, paging.page(visits.rows, lambda visit: visit.sort_key))
     return BookingHistoryPage(items=list(map(HistoryVisitOut.of, page.items)), next=page.next, complete=visits.complete)

@@ -14,7 +14,7 @@ from patient_svc.domain.relations import UNRECORDED, AccessPolicy, Relations
 from patient_svc.ports.records import RecordStore, RecordTransaction, Treatments
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller, Role
-from shared.contracts.refusals import Forbidden, Unavailable
+from shared.contracts.refusals import Forbidden, Refusal, Unavailable
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -75,12 +75,16 @@ class AccessControl:
                 await tx.record_access(self._refusal(caller, patient_id, action, None))
 
     @asynccontextmanager
-    async def record_attempt_on_merged(self, caller: Caller, patient_id: UUID, action: AccessAction) -> AsyncIterator[None]:
-        """Run what may raise PatientWasMerged, and then record that the action was refused, in the log of the former id."""
+    async def record_attempt(self, caller: Caller, patient_id: UUID, action: AccessAction, *refusals: type[Refusal]) -> AsyncIterator[None]:
+        """Run what may raise PatientWasMerged or one of `refusals`, and then record that the action was refused.
+
+        For a merged patient this is in the log of the former id; an unknown patient has no log.
+        """
         try:
             yield
-        except PatientWasMerged:
-            await self.record_refusal(caller, patient_id, action)
+        except Refusal as refusal:
+            if isinstance(refusal, (PatientWasMerged, *refusals)):
+                await self.record_refusal(caller, patient_id, action)
             raise
 
     async def _ask_about_treatment(self, caller: Caller, patient_id: UUID, action: AccessAction) -> bool:
@@ -89,7 +93,7 @@ class AccessControl:
             return False
         treated_since = self.policy.treated_since(self.now())
         relations = await self.store.get_relations(caller, patient_id, treated_since)
-        if self._relation_for(relations, action, self.now()) is not None or not relations.could_treat(action):
+        if self._relation_for(relations, action, self.now()) is not None or not relations.may_be_treating(action):
             return False
         try:
             return await self.treatments.is_treating(caller.id, patient_id, treated_since)

@@ -32,7 +32,7 @@ class BookingHistory:
     access: AccessControl
     appointments: AppointmentDirectory
 
-    async def list_for(self, caller: Caller, patient_id: UUID, wanted: VisitFilter, *, limit: int, after: SortKey) -> HistoryRows:
+    async def list_for_patient(self, caller: Caller, patient_id: UUID, wanted: VisitFilter, *, limit: int, after: SortKey) -> HistoryRows:
         """Return up to `limit + 1` visits of a patient; the extra one tells that there is a next page.
 
         Raises RangeReversed, and what AccessControl raises for a caller who may not see them.

@@ -36,11 +36,12 @@ class Dependants:
     async def create(self, caller: Caller, dependant: Dependant) -> Dependant:
         """Create a patient for whom the guardian acts, or return the one who has this id already.
 
-        Raises NoSuchPatient for a guardian without a profile, TooManyDependants or BornLater.
+        Raises NoSuchPatient for a guardian without a profile, or one who no longer acts for the patient, TooManyDependants or BornLater.
         """
         async with self.store.begin() as tx:
             guardian = await tx.get_patient(caller.id)
             if await tx.find_patient(dependant.id):
+                await tx.get_dependant(caller.id, dependant.id)  # refuses a former guardian
                 return dependant
             refuse_too_many_dependants(await tx.count_dependants(caller.id))
             patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic)
@@ -49,6 +50,17 @@ class Dependants:
             await tx.add_event(patient.changed_event(new_id(), self.now()))
             await self._record(tx, caller, dependant.id, AccessAction.PROFILE_CREATED)
         return dependant
+
+    @retry_on_abort
+    async def check_repeated(self, caller: Caller, dependant_id: UUID) -> None:
+        """Raise NoSuchPatient if the caller no longer acts for the dependant whom a request created before; it is recorded as `get` does.
+
+        Where the request was refused, no such dependant exists, and nothing is raised.
+        """
+        async with self.store.begin() as tx:
+            was_created = await tx.find_patient(dependant_id) is not None
+        if was_created:
+            await self.get(caller, dependant_id)
 
     @retry_on_abort
     async def get(self, caller: Caller, dependant_id: UUID) -> Dependant:

@@ -63,8 +63,8 @@ class PatientExports:
             account=account,
             medical_history=self._medical_history(patient_id, missing),
             visits=self._visits(patient_id, missing),
-            appointments=self._rest("appointments", appointments, patient_id, self.sources.list_appointments, missing),
-            messages=self._rest("messages", messages, patient_id, self.sources.list_messages, missing),
+            appointments=self._remaining_items("appointments", appointments, patient_id, self.sources.list_appointments, missing),
+            messages=self._remaining_items("messages", messages, patient_id, self.sources.list_messages, missing),
             accesses=self._accesses(patient_id),
             missing=missing,
         )
@@ -92,7 +92,7 @@ class PatientExports:
             try:
                 await tx.get_patient(patient_id)
             except NoSuchPatient:
-                _note_missing("medical_history", missing)
+                _record_missing("medical_history", missing)
                 return []
             entries = await tx.list_entries(patient_id, EntryFilter(), limit=PAGE_SIZE, after=after)
             return [EntryWithVersions(entry, await _list_versions(tx, patient_id, entry.id)) for entry in entries]
@@ -115,7 +115,7 @@ class PatientExports:
         try:
             snapshots = await self.directory.list_snapshots([visit.appointment_id for visit in visits])
         except Unavailable:
-            _note_missing("names_of_visits", missing)
+            _record_missing("names_of_visits", missing)
             return visits
         by_id = {snapshot.appointment_id: snapshot for snapshot in snapshots}
         return [visit.with_names(by_id[visit.appointment_id]) if visit.appointment_id in by_id else visit for visit in visits]
@@ -127,7 +127,7 @@ class PatientExports:
                 yield line
             after = (lines[-1].at.isoformat(), str(lines[-1].id))
 
-    async def _rest(
+    async def _remaining_items(
         self, name: str, first: Page[Exported], patient_id: UUID, fetch: FetchPage, missing: list[str]
     ) -> AsyncIterator[Exported]:
         """Yield the items of all pages of another service. When it stops answering, the list ends and its name is added to `missing`."""
@@ -140,7 +140,7 @@ class PatientExports:
             try:
                 page = await fetch(patient_id, page.next)
             except Unavailable:
-                _note_missing(name, missing)
+                _record_missing(name, missing)
                 return
 
 
@@ -154,7 +154,7 @@ async def _list_versions(tx: RecordTransaction, patient_id: UUID, entry_id: UUID
     return versions
 
 
-def _note_missing(name: str, missing: list[str]) -> None:
+def _record_missing(name: str, missing: list[str]) -> None:
     if name not in missing:
         missing.append(name)
         log_event("export_incomplete", part=name)

@@ -16,6 +16,7 @@ from patient_svc.ports import PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
 from shared.contracts.identity import Caller
+from shared.contracts.refusals import Conflict, Invalid
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -73,7 +74,9 @@ class Guardianships:
 
     @asynccontextmanager
     async def _begin_change(self, dependant_id: UUID, by: Caller) -> AsyncIterator[PatientTransaction]:
-        async with self.access.record_attempt_on_merged(by, dependant_id, AccessAction.PROFILE_CHANGED), self.store.begin() as tx:
+        """Yield the transaction of a change. A refusal tells the caller something of the patient, and is recorded."""
+        refusals = NoSuchPatient, Conflict, Invalid
+        async with self.access.record_attempt(by, dependant_id, AccessAction.PROFILE_CHANGED, *refusals), self.store.begin() as tx:
             yield tx
 
     async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:

@@ -64,7 +64,7 @@ class Merges:
         source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer.
         """
         require_other(source_id, into)
-        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_MERGED):
+        async with self.access.record_attempt(by, source_id, AccessAction.PROFILE_MERGED):
             earlier = await self._find_earlier(source_id, into)
             return earlier or await self._carry_out(source_id, into, expected_version, by)
 
@@ -74,7 +74,7 @@ class Merges:
         Raises the refusals of `merge` that are about ids and the version.
         """
         require_other(source_id, into)
-        async with self.access.record_attempt_on_merged(by, source_id, AccessAction.PROFILE_READ):
+        async with self.access.record_attempt(by, source_id, AccessAction.PROFILE_READ):
             earlier = await self._find_earlier(source_id, into)
             return earlier or await self._read_preview(source_id, into, expected_version, by)
 
@@ -107,7 +107,7 @@ class Merges:
             plan = await self._load_plan(tx, source_id, into, expected_version, by)
             merge, refusal = plan.result(self.now()), next(iter(plan.refusals(live.of(plan))), None)
             if refusal is None:
-                await self._move(tx, plan, merge)
+                await self._move_all(tx, plan, merge)
             await self._record(tx, plan, by, AccessAction.PROFILE_MERGED, is_refused=refusal is not None)
         if refusal is not None:
             raise refusal
@@ -130,19 +130,19 @@ class Merges:
             former_ids=await tx.list_former_ids((source_id, into)),
         )
 
-    async def _move(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
+    async def _move_all(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
         """Move everything. What remains of the source is stored first, so that its identifiers are free for the target."""
-        now, stub = merge.merged_at, plan.source.remove_identity(plan.target.id)
-        await tx.update_patient(stub)
+        now, remainder = merge.merged_at, plan.source.remove_identity(plan.target.id)
+        await tx.update_patient(remainder)
         await tx.insert_merge(merge)
-        await tx.move_visits(stub.id, plan.target.id)
-        await tx.move_guardianships(stub.id, plan.target.id)
-        await tx.move_records(stub.id, plan.target.id, now)
+        await tx.move_visits(remainder.id, plan.target.id)
+        await tx.move_guardianships(remainder.id, plan.target.id)
+        await tx.move_records(remainder.id, plan.target.id, now)
         await save_patient(tx, plan.target, plan.target_after(now), self.now)
         for dependant_id in sorted(plan.source_dependants):
             dependant = await tx.get_patient(dependant_id)
             await save_patient(tx, dependant, dependant.next_version(), self.now)
-        await tx.add_event(merged_event(stub, plan.target.id, new_id(), now))
+        await tx.add_event(merged_event(remainder, plan.target.id, new_id(), now))
 
     async def _record(self, tx: MergeTransaction, plan: MergePlan, by: Caller, action: AccessAction, *, is_refused: bool = False) -> None:
         """Record in the logs of both patients what the admin did, or was refused; the line of each names the other.

@@ -55,8 +55,11 @@ class Patients:
 
     @retry_on_abort
     async def rename(self, patient_id: UUID, full_name: str, by: Caller) -> None:
-        """Change the name for an admin, or for a service that does not say for whom. Raises NoSuchPatient."""
-        async with self.store.begin() as tx:
+        """Change the name for an admin, or for a service that does not say for whom.
+
+        Raises NoSuchPatient; where the patient was merged into another one, that is recorded in the log of the former id.
+        """
+        async with self.access.record_attempt(by, patient_id, AccessAction.PROFILE_CHANGED, NoSuchPatient), self.store.begin() as tx:
             patient = await tx.get_patient(patient_id)
             updated = patient.update({"full_name": full_name}, None, self.now(), clinic=self.clinic)
             if updated != patient:

@@ -12,7 +12,7 @@ from patient_svc.domain.access import AccessAction
 from patient_svc.domain.duplicates import MAX_CANDIDATES, MAX_DUPLICATES, PossibleDuplicate, duplicate_lookups, possible_duplicates
 from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import require_current
-from patient_svc.domain.patients import ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
+from patient_svc.domain.patients import AddressOfAccount, ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import AccountDirectory, PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
@@ -100,7 +100,7 @@ class StaffPatients:
         IdentifierTaken says whose identifier it is: that is a read of the other patient.
         """
         try:
-            async with self.access.record_attempt_on_merged(caller, patient_id, AccessAction.PROFILE_CHANGED):
+            async with self.access.record_attempt(caller, patient_id, AccessAction.PROFILE_CHANGED, AddressOfAccount):
                 yield
         except IdentifierTaken as refusal:
             await self._record_shown(caller, UUID(refusal.facts["patient_id"]))

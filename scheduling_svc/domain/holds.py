@@ -29,9 +29,9 @@ class HoldRequest:
     patient_id: UUID | None = None
 
 
-def require_may_hold_for(caller: Caller, patient: PatientSummary | None) -> None:
-    """Raise NoSuchPatient unless the patient exists, and the caller is staff or one of the patient's guardians."""
-    if patient is None or not (caller.is_staff or caller.id in patient.guardian_ids):
+def require_may_hold_for(caller: Caller, patient: PatientSummary) -> None:
+    """Raise NoSuchPatient unless the caller is staff or one of the patient's guardians."""
+    if not (caller.is_staff or caller.id in patient.guardian_ids):
         raise NoSuchPatient
 
 

@@ -20,7 +20,7 @@ from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
 from scheduling_svc.domain.terms import DoctorTerms
-from scheduling_svc.repository import agenda, archive, blocks, claims, rules
+from scheduling_svc.repository import agenda, archive, blocks, claims, retention, rules
 from scheduling_svc.repository.agenda import AgendaReader, FeedWriter
 from scheduling_svc.repository.archive import ArchiveWriter
 from scheduling_svc.repository.blocks import BlockReader, BlockWriter
@@ -80,6 +80,16 @@ class SqlCalendarStore:
         """Return claims that ended before a grain and are not archived, in the order of their ends and ids."""
         async with self.database.read() as connection:
             return await archive.list_due(connection, ended_before, limit, after)
+
+    async def delete_ended_claims(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` claims without grains that ended before an instant, with their seats; return how many."""
+        async with self.database.write() as connection:
+            return await retention.delete_ended_claims(connection, before, limit)
+
+    async def delete_ended_blocks(self, before: datetime, limit: int) -> int:
+        """Delete up to `limit` leaves, and as many settled closures, that ended before an instant; return how many."""
+        async with self.database.write() as connection:
+            return await retention.delete_ended_blocks(connection, before, limit)
 
     async def list_leaves(self, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:
         """Return the leaves of a doctor, the latest first."""

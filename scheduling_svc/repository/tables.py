@@ -95,6 +95,7 @@ LEAVES = Table(
     Column("by_id", Id, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Index("leaves_of_doctor", "doctor_id", "starts_at"),
+    Index("leaves_by_end", "ends_at", "id"),
 )
 
 # A closure has one claim for every doctor to whom it applies; `settled` is true when no such claim is missing or left over.
@@ -110,6 +111,7 @@ CLOSURES = Table(
     Column("created_at", UtcDateTime, nullable=False),
     Column("lifted", Boolean, nullable=False),
     Column("settled", Boolean, nullable=False, index=True),
+    Index("closures_by_end", "ends_at", "id"),
 )
 
 # The links of agenda subscriptions; only the hash of the token is stored.

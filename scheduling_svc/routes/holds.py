@@ -5,23 +5,43 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response
+from fastapi import Depends, Response
 
 from scheduling_svc.domain.holds import Hold
 from scheduling_svc.domain.refusals import HoldExtended, NoSuchHold, TooManyHolds, UnknownDoctor
 from scheduling_svc.schemas import HoldOut, HoldTime
 from scheduling_svc.usecases.holds import Holds
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import Unavailable
-from shared.contracts.relayed_refusals import HoldExpired, NoSuchPatient, NotBookable, PatientBusy, SlotHeld, SlotTaken, UnknownService
+from shared.contracts.relayed_refusals import (
+    HoldExpired,
+    NoSuchPatient,
+    NotBookable,
+    PatientBusy,
+    PatientWasMerged,
+    SlotHeld,
+    SlotTaken,
+    UnknownService,
+)
 from shared.kit import routes
-from shared.kit.access import PatientOrStaff
-from shared.kit.idempotency import OperationId
+from shared.kit.access import PatientOrStaff, parse_uuid
+from shared.kit.idempotency import OperationId, ReplayCheck
 from shared.kit.problems import refusals
+from shared.kit.requests import ServiceRequest
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/holds", tags=["Calendar"])
 UseCases = Annotated[Holds, use_case(Holds)]
-HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds, NoSuchPatient, Unavailable)
+HOLD_REFUSALS = (
+    UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, TooManyHolds, NoSuchPatient, PatientWasMerged,
+    Unavailable,
+)  # fmt: skip
+
+
+async def _check_replay(request: ServiceRequest, caller: Caller, _hold_id: UUID) -> None:
+    """Refuse a guardian who has lost the right to book for the patient since the time was held."""
+    holds: Holds = request.app.state.use_cases[Holds]
+    await holds.require_may_hold_for(parse_uuid(str(request.parsed_body.get("patient_id"))), caller)
 
 
 @router.post(
@@ -31,6 +51,7 @@ HOLD_REFUSALS = (UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld
     status_code=201,
     responses=refusals(*HOLD_REFUSALS),
     summary="Hold a time for five minutes",
+    dependencies=[Depends(ReplayCheck(_check_replay))],
 )
 async def hold_time(response: Response, body: HoldTime, caller: PatientOrStaff, operation: OperationId, holds: UseCases) -> Hold:
     """Replaces your last hold for this service. Booking this time uses the hold up."""

@@ -14,6 +14,7 @@ from scheduling_svc.usecases.reservations import cap_lock_keys
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.grains import grain_of
 from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import NoSuchPatient, PatientWasMerged
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -31,11 +32,10 @@ class Holds:
     async def hold(self, hold_id: UUID, request: HoldRequest, by: Caller) -> Hold:
         """Hold a time that can be booked, in place of the owner's last hold for this service; a repeated request gets the same hold.
 
-        Raise the refusal if the time cannot be booked, TooManyHolds if the owner has the maximum for other services, NoSuchPatient if the
-        owner may not book for the patient whom the request names.
+        Raise the refusal if the time cannot be booked, TooManyHolds if the owner has the maximum for other services, or what
+        `require_may_hold_for` raises for the patient whom the request names.
         """
-        if request.patient_id not in (None, by.id):
-            require_may_hold_for(by, await self.patients.find_summary(request.patient_id))
+        await self.require_may_hold_for(request.patient_id, by)
         await self.rules.ensure(request.service_id, [request.doctor_id])
         async with self.store.begin() as tx:
             offer = await load_offer(tx, request.service_id, [request.doctor_id])
@@ -50,6 +50,20 @@ class Holds:
             await self._drop_replaced(tx, hold, evaluation.removable_holds(request.doctor_id))
             await tx.insert_hold(hold, capacity=service.capacity)
         return hold
+
+    async def require_may_hold_for(self, patient_id: UUID | None, by: Caller) -> None:
+        """Raise NoSuchPatient if the owner may not book for a patient, or PatientWasMerged for staff who name a merged patient.
+
+        Without a patient the hold is one for the owner.
+        """
+        if patient_id is None or patient_id == by.id:
+            return
+        try:
+            require_may_hold_for(by, await self.patients.get_summary(patient_id))
+        except PatientWasMerged:
+            if by.is_staff:
+                raise
+            raise NoSuchPatient from None
 
     async def _drop_replaced(self, tx: CalendarTransaction, hold: Hold, in_the_way: list[Hold]) -> None:
         """Drop the holds that a new one replaces; raise TooManyHolds if too many others remain."""

@@ -25,13 +25,18 @@ class RollbackOnClose(sqlite3.Connection):
 
 
 def create_sqlite_engine(url: str, begin: str, connections: int) -> AsyncEngine:
-    """Return an engine whose transactions start with `begin`: "BEGIN", or "BEGIN IMMEDIATE" to take the write lock at once."""
+    """Return an engine whose transactions start with `begin`: "BEGIN", or "BEGIN IMMEDIATE" to take the write lock at once.
+
+    A connection is not reset after its use, because `Database` ends every transaction. A job that is cancelled during the reset would make
+    SQLAlchemy log the cancellation as an error.
+    """
     engine = create_async_engine(
         url,
         hide_parameters=True,  # the text of an error has no values of rows
         pool_size=connections,
         max_overflow=0,
         pool_timeout=5,
+        pool_reset_on_return=None,
         connect_args={"timeout": 5, "factory": RollbackOnClose},
     )
 

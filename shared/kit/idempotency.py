@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Annotated, Protocol
@@ -13,6 +13,7 @@ from uuid import UUID
 from fastapi import Depends, Response
 
 from shared.contracts.derived_ids import derive_id
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import Conflict, Invalid
 from shared.contracts.relayed_refusals import IdempotencyKeyReused as IdempotencyKeyReused
 from shared.kit.ids import new_id
@@ -115,12 +116,30 @@ class OperationDependency(RequestDependency):
 OperationId = Annotated[Operation, Depends(OperationDependency())]
 
 
-async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[Response]], *, has_secrets: bool) -> Response:
+class ReplayCheck(RequestDependency):
+    """A dependency of a POST route whose answer is about another person than the caller.
+
+    The right to act for that person may have ended since the first request. `check` refuses a repeated request as it would be refused if it
+    were the first one. It runs only before a stored answer is sent again: a request that runs is checked by its use case. Write
+    `dependencies=[Depends(ReplayCheck(check))]` in the decorator of the route.
+    """
+
+    def __init__(self, check: Callable[[ServiceRequest, Caller, UUID], Awaitable[None]]) -> None:
+        """`check` is called with the request, its caller and the operation's id, and raises the refusal."""
+        self.check = check
+
+    def resolve(self, request: ServiceRequest) -> None:
+        """Return nothing: the endpoint does not see the check."""
+
+
+async def run_once_per_key(
+    request: ServiceRequest, run: Callable[[], Awaitable[Response]], replay_checks: Sequence[ReplayCheck] = ()
+) -> Response:
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
     Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
     `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated; after a success another one with its key is refused.
-    When `run` raises, nothing is stored. `has_secrets` says that bodies of the route must not be guessed from what is stored about them.
+    When `run` raises, nothing is stored. Raises what `replay_checks` raise; then the stored response stays as it is.
     """
     key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:
@@ -129,9 +148,11 @@ async def run_once_per_key(request: ServiceRequest, run: Callable[[], Awaitable[
         raise BadIdempotencyKey(pointer="/Idempotency-Key")
     store: IdempotencyStore = request.app.state.idempotency
     caller_id = request.caller.id
-    key_id, fingerprint = derive_id(caller_id, request.url.path, key), await _fingerprint(request, key if has_secrets else "")
+    key_id, fingerprint = derive_id(caller_id, request.url.path, key), await _fingerprint(request, key)
     stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
     if stored is not None:
+        for replay_check in replay_checks:
+            await replay_check.check(request, request.caller, key_id)
         return stored.open(key_id, key).replay()
     request.operation_id = key_id
     try:
@@ -154,12 +175,12 @@ async def _end_claim(store: IdempotencyStore, key_id: UUID, key: str, response: 
         await store.release(key_id)
 
 
-async def _fingerprint(request: ServiceRequest, salt: str) -> str:
+async def _fingerprint(request: ServiceRequest, key: str) -> str:
     """Return a digest of what makes two requests the same: path, query, If-Match and body.
 
-    A short body, such as the name of a disease, could be guessed from its digest. With the key as `salt`, which is not stored, it cannot,
+    A short body, such as the reason of a visit, could be guessed from its digest. With the key in it, which is not stored, it cannot,
     unless the key can be guessed, too.
     """
     url, if_match = request.url, request.headers.get("if-match", "")
-    parts = (url.path.encode(), url.query.encode(), if_match.encode(), await request.body(), *([salt.encode()] if salt else []))
+    parts = (url.path.encode(), url.query.encode(), if_match.encode(), await request.body(), key.encode())
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

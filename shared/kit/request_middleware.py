@@ -13,6 +13,7 @@ from shared.kit.deadlines import deadline
 from shared.kit.exception_handlers import internal_error_response
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event, request_id, traceparent
+from shared.kit.start_failures import without_traceback_of_settings
 
 REQUEST_ID = re.compile(rb"(?i:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,64})|[0-7][0-9A-HJKMNP-TV-Z]{25}")
 """A UUID, 16 to 64 hexadecimal digits, or a ULID. The id goes into log and audit trail, where free text could name a patient."""
@@ -48,7 +49,7 @@ class RequestMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
+            await self.app(scope, receive, without_traceback_of_settings(send))
             return
         started = time.perf_counter()
         id_header, tokens = _set_context(scope)

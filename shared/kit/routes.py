@@ -21,12 +21,11 @@ from fastapi.routing import APIRoute
 from shared.contracts.refusals import Forbidden, Refusal
 from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
-from shared.kit.idempotency import IdempotencyKeyReused, run_once_per_key
+from shared.kit.idempotency import IdempotencyKeyReused, ReplayCheck, run_once_per_key
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
 from shared.kit.request_body import read_bounded_body
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
-from shared.kit.response_headers import forbid_storing
 
 MAX_BODY_BYTES = 64 * 1024
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -132,7 +131,7 @@ class ServiceRoute(APIRoute):
         steps = [step.run for step in STEPS if step.is_needed(signature)]
         call_fastapi = self._handler_without_request_dependencies()
         is_post = "POST" in signature.methods
-        has_secrets = any(dependency.call is forbid_storing for dependency in all_dependencies(self.dependant))
+        replay_checks = [check.call for check in all_dependencies(self.dependant) if isinstance(check.call, ReplayCheck)]
 
         async def respond(request: ServiceRequest) -> Response:
             try:
@@ -147,9 +146,7 @@ class ServiceRoute(APIRoute):
             try:
                 for run_step in steps:
                     await run_step(request, signature)
-                response = await (
-                    run_once_per_key(request, lambda: respond(request), has_secrets=has_secrets) if is_post else respond(request)
-                )
+                response = await (run_once_per_key(request, lambda: respond(request), replay_checks) if is_post else respond(request))
             except Refusal as refusal:
                 response = problem_response(refusal, request.url.path)
             except RequestValidationError as error:
@@ -167,7 +164,11 @@ class ServiceRoute(APIRoute):
         built from it.
         """
         full = self.dependant
-        request_dependencies = [(str(child.name), child.call) for child in full.dependencies if isinstance(child.call, RequestDependency)]
+        request_dependencies = [
+            (child.name, child.call)
+            for child in full.dependencies
+            if child.name is not None and isinstance(child.call, RequestDependency)  # those of the decorator have no name
+        ]
         reduced = copy.copy(full)
         reduced.dependencies = [child for child in full.dependencies if not isinstance(child.call, RequestDependency)]
         request_name = reduced.request_param_name = full.request_param_name or "request"

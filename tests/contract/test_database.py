@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import logging
 import socket
 import threading
 import time
-from collections.abc import AsyncIterator
+import types
+from collections.abc import AsyncIterator, Coroutine, Generator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Column, MetaData, Table, insert, select, text, update
@@ -70,6 +74,42 @@ async def test_a_cancelled_task_rolls_its_transaction_back(database: Database) -
         await task
     assert await read_numbers(database) == {}
     await insert_number(database, "b", 2)
+
+
+async def test_a_cancellation_at_any_step_is_not_logged_as_an_error(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    await insert_number(database, "first", 0)
+    step = 0
+    while await is_cancelled_at(step, insert_number(database, str(step), step)):
+        await insert_number(database, f"after {step}", step)
+        step += 1
+    assert step >= 2, "the statement and the commit"
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+async def is_cancelled_at(step: int, coroutine: Coroutine[Any, Any, None]) -> bool:
+    """Run a coroutine and cancel it where it waits for the time with the number `step`. Returns False if it ends before."""
+    try:
+        await _cancel_at(step, coroutine)
+    except asyncio.CancelledError:
+        return True
+    return False
+
+
+@types.coroutine
+def _cancel_at(step: int, coroutine: Coroutine[Any, Any, None]) -> Generator[Any, None, None]:
+    error: BaseException | None = None
+    for number in itertools.count():
+        try:
+            future = coroutine.throw(error) if error else coroutine.send(None)
+        except StopIteration:
+            return
+        error = None
+        try:
+            yield future
+        except BaseException as failure:
+            error = failure
+        if number == step:
+            error = asyncio.CancelledError()
 
 
 async def test_a_transaction_can_be_cancelled_at_any_step_and_returns_its_connection(database: Database) -> None:

@@ -60,8 +60,12 @@ async def change_schema(url: str, *statements: str) -> None:
 
 
 def check_lines(output: io.StringIO, *events: str) -> None:
-    """Check that the events were logged with an exception each, and that no line has a canary."""
+    """Check that the events were logged with an exception each, and that no line has a canary or the parameters of a statement.
+
+    SQLAlchemy shortens long parameters, such as the document of an appointment, so that a canary in them might be missed.
+    """
     lines = output.getvalue().splitlines()
+    assert [line for line in lines if "[parameters: " in line] == []
     assert {line["message"] for line in map(json.loads, lines) if "missing_table" in str(line) or "search_keys" in str(line)} >= set(events)
     assert [line for line in lines if CANARY in line.lower() or "4930555" in line] == []
 

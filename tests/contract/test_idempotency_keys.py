@@ -202,6 +202,27 @@ async def test_a_request_that_is_sent_again_creates_the_same_id(shoe_shop: Shop,
     assert (await post(shoe_shop)).json()["id"] == first
 
 
+async def test_a_repeated_request_is_refused_once_the_check_of_its_route_refuses(shoe_shop: Shop) -> None:
+    owner = new_id()
+    caller, path = bearer(Role.ADMIN, owner) | {"Idempotency-Key": "k"}, f"/shoes/{shoe_shop.add_shoe().id}/lend"
+    first = await post(shoe_shop, path=path, headers=caller)
+    refused = await post(shoe_shop, path=path, headers=caller)
+    assert (first.status_code, refused.status_code, refused.json()["code"]) == (200, 404, "no_such_shoe"), "only a replay is checked"
+    shoe_shop.stock.lent.add(owner)
+    again = await post(shoe_shop, path=path, headers=caller)
+    assert (again.content, again.headers["idempotent-replayed"], shoe_shop.stock.runs) == (first.content, "true", 1)
+
+
+async def test_what_is_stored_of_a_request_does_not_tell_whether_a_guessed_body_is_its_body(
+    shoe_shop: Shop, store: SqlIdempotencyStore
+) -> None:
+    for key in ("k", "l"):
+        assert (await post(shoe_shop, "a rash", headers=ADMIN | {"Idempotency-Key": key})).status_code == 201
+    async with store.database.read() as connection:
+        fingerprints = (await connection.scalars(select(INFRASTRUCTURE.idempotency_keys.c.fingerprint))).all()
+    assert len(set(fingerprints)) == 2, "the same body has another fingerprint with another key, which is not stored"
+
+
 async def test_twenty_at_once_run_once(shoe_shop: Shop) -> None:
     together = await asyncio.gather(*(post(shoe_shop) for _ in range(20)))
     assert shoe_shop.stock.runs == 1

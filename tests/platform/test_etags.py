@@ -22,7 +22,7 @@ AFTERNOONS = [{"weekday": day, "start": "10:00", "end": "20:00"} for day in rang
 TODAY = datetime.now(UTC).date()
 RANGE = {"from": f"{TODAY + timedelta(days=10)}T00:00:00Z", "to": f"{TODAY + timedelta(days=20)}T00:00:00Z"}
 DAY_IN_RANGE = TODAY + timedelta(days=15)
-READ_BY_PATIENT = {"get_me", "get_my_profile", "get_my_preferences", "get_medical_entry"}
+READ_BY_PATIENT = {"get_me", "get_my_profile", "get_my_preferences", "get_preferences_of_dependant", "get_medical_entry"}
 Change = Callable[["ClinicWithEtags"], object]
 
 
@@ -38,6 +38,7 @@ class ClinicWithEtags:
     feed: str
     webhook: str
     entry: str
+    dependant: str
 
     def paths(self) -> dict[str, str]:
         """Return the path of every conditional GET but that of the document, by operation."""
@@ -51,6 +52,7 @@ class ClinicWithEtags:
             "get_patient": f"/patients{patient}",
             "get_medical_entry": f"/patients{patient}/medical-history/{self.entry}",
             "get_my_preferences": "/patients/me/preferences",
+            "get_preferences_of_dependant": f"/patients/me/dependants/{self.dependant}/preferences",
             "get_doctor_preferences": "/doctors/me/preferences",
             "get_doctor": f"/doctors{doctor}",
             "get_schedule": f"/doctors{doctor}/schedules",
@@ -85,8 +87,9 @@ def clinic(embedded: Embedded) -> ClinicWithEtags:
     appointment = book(patient, service, doctor, start)
     webhook = admin.request("POST", "/webhooks", {"url": "https://webhook.careslot.example/", "events": ["appointment.missed"]}, status=201)
     entry = patient.request("POST", f"/patients/{patient.id}/medical-history", {"kind": "medication", "title": "Aspirin"}, status=201)
+    dependant = add_dependant(patient)
     embedded.run_until_idle()
-    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"], entry["id"])
+    return ClinicWithEtags(admin, doctor, patient, service, appointment, "".join(feed[1:]), webhook["id"], entry["id"], dependant)
 
 
 def patch(operation_id: str, **changes: Any) -> Change:
@@ -243,6 +246,12 @@ APPOINTMENT: dict[str, Change] = {
     "starts_at": move,
     "cancel_reason": cancel,
 }
+DEPENDANT_PREFERENCES: dict[str, Any] = {
+    "reminder_offsets_minutes": [30],
+    "quiet_hours": {"from": "22:00", "to": "06:00"},
+    "locale": "fr",
+    "reminders_consent": False,
+}
 # The changes of each resource, made one after another; most are named after the field of the body that they change.
 CHANGES: dict[str, dict[str, Change]] = {
     "get_appointment": APPOINTMENT,
@@ -259,6 +268,9 @@ CHANGES: dict[str, dict[str, Change]] = {
         "quiet_hours": put_preferences("get_my_preferences", quiet_hours={"from": "22:00", "to": "06:00"}),
         "locale": patch("get_my_profile", locale="fr"),
         "reminders_consent": patch("get_my_profile", reminders_consent=False),
+    },
+    "get_preferences_of_dependant": {
+        name: put_preferences("get_preferences_of_dependant", **{name: value}) for name, value in DEPENDANT_PREFERENCES.items()
     },
     "get_doctor_preferences": {"daily_digest": put_preferences("get_doctor_preferences", daily_digest=True)},
     "get_me": {
@@ -301,6 +313,7 @@ CONSTANTS: dict[str, set[str]] = {
     "get_patient": {"email"},
     "get_medical_entry": {"patient_id", "kind", "severity", "recorded_at"},
     "get_my_preferences": {"channels"},
+    "get_preferences_of_dependant": {"channels"},
     "get_schedule": {"doctor_id"},
     "get_template": {"kind", "locale", "variables", "required"},
 }
@@ -377,7 +390,7 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
         "hold_id": hold["id"],
         "code": "slot_taken",
         "webhook_id": clinic.webhook,
-        "dependant_id": add_dependant(clinic.patient),
+        "dependant_id": clinic.dependant,
         "client_id": clinic.admin.request("POST", "/auth/clients", {"name": "Sync", "scopes": ["appointments:read"]}, status=201)["id"],
         "message_id": clinic.admin.request("GET", "/admin/messages")["items"][0]["id"],
     }

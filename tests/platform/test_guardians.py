@@ -10,7 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.platform.accounts import User, create_doctor, create_service_type, list_slots, register_patient, sign_in_admin
+from tests.platform.accounts import (
+    User,
+    create_doctor,
+    create_service_type,
+    list_slots,
+    register_patient,
+    sign_in_admin,
+    wait_for_mails,
+)
 from tests.platform.houses import Platform, wait_until
 
 CHILD = {"full_name": "Mia Weber", "born_on": "2019-05-01", "relationship": "daughter"}
@@ -104,3 +112,17 @@ def test_no_booking_that_begins_after_the_end_of_a_guardianship_succeeds(family:
     assert guardian.request("GET", "/appointments", patient_id=family.dependant_id)["items"] == []
     hold = guardian.http.post("/holds", json=family.body(starts[20]))
     assert (hold.status_code, hold.json()["code"]) == (404, "no_such_patient")
+
+
+def test_a_minor_with_an_account_gets_mails_beside_the_guardian(family: Family, platform: Platform) -> None:
+    guardian, minor = family.guardian, register_patient(platform, "Mia Weber")
+    family.admin.request("POST", f"/patients/{family.dependant_id}/merge", {"into": minor.id})
+    booked = guardian.request("POST", "/appointments", family.body(family.starts()[0], patient_id=minor.id), status=201)
+    assert booked["booked_by"] == {"id": guardian.id, "role": "patient"}
+    for user in (guardian, minor):
+        mails = wait_for_mails(platform, user.account["email"], 1)
+        assert mails[0]["attachments"], "the confirmation has a calendar file"
+    platform.run_until_idle()
+    minor.request("POST", f"/appointments/{booked['id']}/cancel", {})
+    for user in (guardian, minor):
+        wait_for_mails(platform, user.account["email"], 2)

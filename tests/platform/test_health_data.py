@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from itertools import count
 from typing import Any
 from uuid import uuid4
@@ -128,6 +130,38 @@ def refused_texts(word: Canaries, patient: User, other: User) -> Iterator[str]:
     yield str(other.request("GET", path, status=404))
 
 
+def change_patient_database(platform: Platform, *statements: str) -> None:
+    """Execute statements in the database of patient-service, past the service."""
+    if isinstance(platform, Embedded):
+        with closing(sqlite3.connect(platform.data / "patient.db", timeout=30)) as connection:
+            for statement in statements:
+                connection.execute(statement)
+    elif isinstance(platform, Distributed):
+        with mysql_cursor(platform.mysql) as cursor:
+            for statement in (f"USE `patient_{platform.name}`", *statements):
+                cursor.execute(statement)
+
+
+@contextmanager
+def failing_inserts(platform: Platform, *tables: str) -> Iterator[None]:
+    """Make the database of patient-service fail at every insert into these tables, with an error that names the statement."""
+    body = "FOR EACH ROW BEGIN INSERT INTO missing_table VALUES (1); END"
+    change_patient_database(platform, *(f"CREATE TRIGGER broken_{table} BEFORE INSERT ON {table} {body}" for table in tables))
+    try:
+        yield
+    finally:
+        change_patient_database(platform, *(f"DROP TRIGGER broken_{table}" for table in tables))
+
+
+def write_without_success(word: Canaries, patient: User, doctor: User, admin: User, entry_id: str) -> Iterator[str]:
+    """Yield the answers to requests that contain words, while the database fails at every insert that belongs to them."""
+    path, tables = f"/patients/{patient.id}/medical-history", ("medical_entries", "medical_versions", "break_glass")
+    with failing_inserts(patient.platform, *tables):
+        yield str(patient.request("POST", path, {"kind": "note", "title": word(), "details": word()}, status=500, key="failing"))
+        yield str(doctor.request("PATCH", f"{path}/{entry_id}", {"title": word()}, if_match=2, status=500))
+        yield str(admin.request("POST", f"/patients/{patient.id}/break-glass", {"reason": word()}, status=500, key="failing"))
+
+
 def test_nothing_of_a_medical_history_is_readable_in_any_store_log_event_mail_or_error(platform: Platform) -> None:
     admin = sign_in_admin(platform)
     service = create_service_type(admin)
@@ -135,12 +169,12 @@ def test_nothing_of_a_medical_history_is_readable_in_any_store_log_event_mail_or
     book(patient, service, doctor, list_slots(patient, service, doctor.id)[0]["starts_at"])
     word = Canaries()
     entries = fill_history(word, patient, doctor, admin)
-    refusals = list(refused_texts(word, patient, other))
+    refusals = [*refused_texts(word, patient, other), *write_without_success(word, patient, doctor, admin, entries[2])]
     mails = wait_for_mails(platform, patient.account["email"], 2)
     platform.run_until_idle()
 
     stored = list(stored_bytes(platform))
-    for known in ("Zoe Canary", entries[0].replace("-", "")):
+    for known in ("Zoe Canary", entries[0].replace("-", ""), "unhandled_exception"):
         assert any(known.encode() in content for _, content in stored), "the search does not find what is there"
     places = [*stored, *(("mail", str(mail).encode()) for mail in mails), *(("refusal", text.encode()) for text in refusals)]
     readable = {(word, place) for word, form in word.forms() for place, content in places if form in content}

@@ -50,15 +50,18 @@ class MergedClinic:
         return self.admin.http.post(f"/patients/{self.walk_in}/merge", json={"into": self.target.id})
 
     def visits_of(self, patient_id: str) -> list[dict[str, Any]]:
+        """Return the booked visits that staff find under an id. Under the old id they find those of the target after the merge."""
         page = self.admin.request("GET", f"/appointments?patient_id={patient_id}&status=booked&limit=100")
         assert page["next"] is None
         return list(page["items"])
 
     def are_followed(self, ids: set[str]) -> bool:
-        """Return whether the old id has no visit any more, and all of these are the target's in its lists and in the booking history."""
+        """Return whether no visit is the old patient's any more, and all of these are the target's in its lists and the booking history."""
         history = self.target.request("GET", f"/patients/{self.target.id}/appointments", limit=100)["items"]
         shown = {visit["appointment_id"] for visit in history if visit["status"] == "booked"}
-        return not self.visits_of(self.walk_in) and {visit["id"] for visit in self.visits_of(self.target.id)} == shown == ids
+        under_old_id = {visit["id"] for visit in self.visits_of(self.walk_in) if visit["patient_id"] == self.target.id}
+        listed = [visit["id"] for visit in self.visits_of(self.target.id)]
+        return len(listed) == len(self.visits_of(self.walk_in)) and set(listed) == under_old_id == shown == ids
 
     def wait_until_followed(self, ids: set[str]) -> None:
         if isinstance(self.admin.platform, Embedded):
@@ -148,6 +151,7 @@ def test_bookings_of_both_at_the_same_times_during_a_merge_are_kept_or_prevent_i
     if merged.status_code != 200:
         assert (merged.status_code, merged.json()["code"]) == (409, "visits_overlap")
         for visit in clinic.visits_of(clinic.walk_in):
+            assert visit["patient_id"] == clinic.walk_in, "the merge was refused"
             clinic.cancel(visit)
         booked = [visit for visit in booked if visit["patient_id"] == clinic.target.id]
         assert clinic.merge().status_code == 200

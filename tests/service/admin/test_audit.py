@@ -14,12 +14,13 @@ import pytest
 from sqlalchemy import func, insert, select, text
 
 import admin_svc
-from admin_svc.domain.audit import AuditFilter
+from admin_svc.domain.audit import MAX_FORMER_IDS, AuditFilter
+from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.audit import matching_lines
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines, oldest_lines
-from admin_svc.repository.tables import AUDIT_LINES
+from admin_svc.repository.tables import AUDIT_LINES, FORMER_IDS
 from admin_svc.usecases.audit import AuditRetention
-from shared.contracts.events import AuditRecorded
+from shared.contracts.events import AuditRecorded, PatientMerged
 from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
@@ -28,7 +29,7 @@ from tests.running import NOON, RunningService, run_service
 from tests.tokens import bearer, service_bearer
 
 ADMIN = bearer(Role.ADMIN)
-DOCTOR, NURSE, SAM, KIM = (UUID(int=number) for number in range(1, 5))
+DOCTOR, NURSE, SAM, KIM, LEE = (UUID(int=number) for number in range(1, 6))
 
 
 @pytest.fixture
@@ -215,7 +216,7 @@ def test_only_the_retention_job_deletes_lines_and_no_statement_changes_them() ->
 
 FILTERS = [
     AuditFilter(actor, action, subject, since, until)
-    for actor, action, subject in itertools.product((None, DOCTOR), (None, "profile.read"), (None, SAM))
+    for actor, action, subject in itertools.product((None, DOCTOR), (None, "profile.read"), (None, (SAM,)))
     for since, until in itertools.product((None, NOON), (None, NOON + timedelta(seconds=1200)))
 ]
 
@@ -231,6 +232,65 @@ async def test_no_filter_scans_or_sorts_the_table(sql_url: str) -> None:
             assert "SCAN audit_lines USING INDEX" in plan or "SCAN" not in plan, (wanted, plan)
             assert "filesort" not in plan, (wanted, plan)
             assert "TEMP B-TREE" not in plan, (wanted, plan)
+
+
+def a_merge(patient_id: UUID, into: UUID) -> PatientMerged:
+    return PatientMerged(id=new_id(), occurred_at=NOON, patient_id=patient_id, into=into, version=2)
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))), ids=str)
+async def test_the_lines_of_a_person_are_also_those_of_former_ids_in_whatever_order_merges_arrive(
+    admin: RunningService, order: tuple[int, ...]
+) -> None:
+    merges = a_merge(SAM, KIM), a_merge(KIM, LEE), a_merge(NURSE, LEE)
+    events = [
+        an_audit_event(subject_id=subject, occurred_at=NOON + timedelta(seconds=number))
+        for number, subject in enumerate((SAM, LEE, KIM, DOCTOR, SAM, NURSE, LEE))
+    ]
+    for event in [*events, *(merges[number] for number in order), merges[0]]:
+        await admin.publish_event(event)
+    expected = [str(event.id) for event in reversed(events) if event.subject_id != DOCTOR]
+    assert [line["id"] for line in await list_lines(admin, subject=LEE)] == expected
+    assert [line["subject"] for line in await list_lines(admin, subject=KIM)] == [str(id_) for id_ in (SAM, KIM, SAM)]
+    assert len(await list_lines(admin, subject=SAM)) == 2
+
+    seen, params = list[str](), dict[str, Any](subject=str(LEE), limit=2)
+    while True:
+        page = (await admin.http.get("/admin/audit", params=params, headers=ADMIN)).json()
+        seen += [line["id"] for line in page["items"]]
+        if page["next"] is None:
+            break
+        params["after"] = page["next"]
+    assert seen == expected
+    until = {"to": "2026-03-02T12:00:04Z", "action": "medical_history.read"}
+    assert [line["id"] for line in await list_lines(admin, subject=LEE, **until)] == expected[-3:]
+
+
+async def test_lines_of_former_ids_are_read_in_the_order_of_an_index_and_at_most_a_page_of_each(sql_url: str) -> None:
+    migrate("admin_svc", sql_url)
+    async with Database(sql_url) as database:
+        await fill(database, 1500)
+        cursor = ((NOON + timedelta(seconds=900)).isoformat(), str(UUID(int=900)))
+        for after in (None, cursor):
+            plan = await explain(database, matching_lines(AuditFilter(subject_ids=(SAM, KIM, LEE)), 26, after))
+            assert plan.count("audit_lines_by_subject") >= 3, plan
+            assert "SCAN audit_lines" not in plan, plan
+            assert plan.count("filesort") == (0 if database.is_sqlite else 1), ("only the pages are sorted", plan)
+            steps = re.findall(r"'((?:SEARCH|SCAN|USE TEMP B-TREE)[^']*)'", plan)
+            sorted_steps = {before for before, step in itertools.pairwise(steps) if step.startswith("USE TEMP")}
+            assert not [step for step in sorted_steps if "audit_lines" in step], ("only the pages are sorted", plan)
+
+
+async def test_the_former_ids_of_a_person_are_bounded(sql_url: str) -> None:
+    migrate("admin_svc", sql_url)
+    async with Database(sql_url) as database:
+        rows = [{"patient_id": UUID(int=1000 + number), "into_id": LEE} for number in range(MAX_FORMER_IDS + 1)]
+        async with database.write() as connection:
+            await connection.execute(insert(FORMER_IDS), rows)
+        store = SqlAdminStore(database, lambda: NOON)
+        former_ids = await store.list_former_ids(LEE)
+        assert len(former_ids) == MAX_FORMER_IDS
+        assert await store.list_lines(AuditFilter(subject_ids=(LEE, *former_ids)), 26, None) == []
 
 
 async def fill(database: Database, count: int) -> None:

@@ -155,6 +155,57 @@ async def test_a_former_guardian_neither_books_nor_reads_nor_changes_from_the_ne
     assert (await clinic.get(f"/appointments/{appointment['id']}", ANNA)).json()["version"] == appointment["version"]
 
 
+async def test_a_former_guardian_who_repeats_a_request_gets_no_answer_about_the_patient(clinic: RunningClinic) -> None:
+    async def send_all(keys: str = "k", **reason: str) -> list[httpx.Response]:
+        keyed = CARL | {"Idempotency-Key": keys}
+        booked = await clinic.book(keyed, **FOR_MIA, **reason)
+        busy = await clinic.book(keyed | {"Idempotency-Key": "busy"}, **FOR_MIA, **reason)
+        sent = [await request(clinic, "POST", appointment, action, keyed) for action in ("reschedule", "cancel")]
+        return [booked, busy, *sent]
+
+    appointment = (await clinic.book(CARL | {"Idempotency-Key": "k"}, **FOR_MIA, reason="Rash")).json()
+    first, again = [await send_all(reason="Rash") for _ in range(2)]
+    assert [answer.status_code for answer in first] == [201, 409, 200, 200]
+    assert [answer.content for answer in again] == [answer.content for answer in first]
+    assert [answer.headers["idempotent-replayed"] for answer in again] == ["true"] * 4
+    let_act(clinic, PATIENT)
+    refused = await send_all(reason="Rash")
+    assert [answer.status_code for answer in refused] == [404] * 4
+    assert [answer.json()["code"] for answer in refused] == ["no_such_patient"] * 2 + ["no_such_appointment"] * 2
+    let_act(clinic, SECOND_GUARDIAN)
+    assert [answer.content for answer in await send_all(reason="Rash")] == [answer.content for answer in first]
+
+
+async def test_a_former_guardian_whose_first_answer_was_not_stored_does_not_get_it_later(clinic: RunningClinic) -> None:
+    keyed = CARL | {"Idempotency-Key": "k"}
+    await clinic.book(keyed, **FOR_MIA)
+    await clinic.service.app.state.idempotency.delete_mentioning(MIA)
+    let_act(clinic, PATIENT)
+    refused = await clinic.book(keyed, **FOR_MIA)
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
+
+
+async def test_without_an_answer_of_patient_service_a_repeated_request_for_a_dependant_is_not_answered(clinic: RunningClinic) -> None:
+    keyed, own = CARL | {"Idempotency-Key": "k"}, ANNA | {"Idempotency-Key": "k"}
+    await clinic.book(keyed, **FOR_MIA)
+    await clinic.book(own, starts_at=format_instant(TEN))
+    clinic.upstreams.down = {"patient-service"}
+    assert (await clinic.book(keyed, **FOR_MIA)).status_code == 503
+    assert (await clinic.book(own, starts_at=format_instant(TEN))).headers["idempotent-replayed"] == "true"
+
+
+async def test_a_doctor_who_repeats_a_request_about_a_visit_that_another_doctor_has_now_is_refused(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked(ANNA)
+    keyed = DR_WEISS | {"Idempotency-Key": "k"}
+    first = await clinic.do(appointment, "cancel", keyed, reason="Ill")
+    assert first.status_code == 200, first.text
+    assert (await clinic.do(appointment, "restore", DESK)).status_code == 200
+    assert (await clinic.do(appointment, "cancel", keyed, reason="Ill")).content == first.content
+    assert (await clinic.do(appointment, "reassign", DESK, doctor_id=str(COLLEAGUE))).status_code == 200
+    refused = await clinic.do(appointment, "cancel", keyed, reason="Ill")
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_such_appointment")
+
+
 async def test_a_stranger_cannot_tell_whether_a_patient_exists(clinic: RunningClinic) -> None:
     for patient_id in (MIA, UUID(int=404)):
         refused = await clinic.book(BO, patient_id=str(patient_id))

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from careslot.embedded_platform import embedded_settings
 from careslot.folder import Folder
@@ -85,6 +86,41 @@ async def test_requests_are_forwarded_within_one_process_too() -> None:
         assert headers["x-request-id"] == response.headers["x-request-id"]
         assert (await http.get("/internal/accounts")).status_code == 404
         assert (await http.get("/doctors", headers={"Authorization": "Bearer x"})).status_code == 401
+
+
+class StreamingServices(FakePlatformServices):
+    """Services that send one part of a response, and the next when `may_continue` is set. `has_ended` says that one has stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_continue, self.has_ended = asyncio.Event(), asyncio.Event()
+
+    def transport(self, service: Service) -> httpx.AsyncBaseTransport:  # type: ignore[override]
+        return InProcessTransport(lambda: self._stream) if service is Service.DOCTOR else super().transport(service)
+
+    async def _stream(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"first", "more_body": True})
+            await self.may_continue.wait()
+            await send({"type": "http.response.body", "body": b"second"})
+        finally:
+            self.has_ended.set()
+
+
+async def test_a_response_is_streamed_within_one_process_and_its_service_stops_when_the_client_leaves() -> None:
+    services = StreamingServices()
+    async with gateway_in_one_process(services) as http:
+        async with http.stream("GET", "/doctors") as response:
+            parts = response.aiter_raw()
+            assert await anext(parts) == b"first"
+            services.may_continue.set()
+            assert [part async for part in parts] == [b"second"]
+        services.may_continue.clear()
+        services.has_ended.clear()
+        async with http.stream("GET", "/doctors") as response:
+            assert await anext(response.aiter_raw()) == b"first"
+        await services.has_ended.wait()
 
 
 @pytest.mark.parametrize("path", ["/", "/docs", "/docs/", "/docs/start.js", "/openapi.json", "/asyncapi.json", "/problems", "/status"])

@@ -17,7 +17,7 @@ from notify_svc.ports import DeliveryUnknown, MailDeferred, MailRefused
 from notify_svc.ports.message_log import MessageFilter
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.message_log import finished_messages, matching_messages
-from notify_svc.repository.tables import MESSAGES
+from notify_svc.repository.tables import MESSAGES, VISITS
 from notify_svc.usecases.message_log import DELETED_AT_ONCE, MessageRetention
 from shared.contracts.events import PasswordChanged
 from shared.contracts.identity import Role
@@ -324,3 +324,13 @@ async def test_the_service_deletes_messages_after_400_days(notify: RunningServic
     notify.clock.advance(timedelta(days=2))
     await notify.run_until_idle()
     assert await list_messages(notify) == []
+
+
+async def test_the_service_deletes_visits_400_days_after_their_end(notify: RunningService, tmp_path: Path) -> None:
+    await notify.publish_event(an_event())
+    url, ends_at = f"sqlite+aiosqlite:///{tmp_path / 'notify_svc'}.db", an_event().ends_at
+    for days, stored in ((399, 1), (401, 0)):
+        notify.clock.set(ends_at + timedelta(days=days))
+        await notify.run_until_idle()
+        async with Database(url) as database, database.read() as connection:
+            assert len((await connection.execute(VISITS.select())).all()) == stored

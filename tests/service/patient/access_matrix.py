@@ -77,6 +77,15 @@ COLUMNS: dict[str, list[MatrixOperation]] = {
     "as guardian": [
         MatrixOperation("GET", "/patients/me/dependants/{dependant_id}", 200, "dependant.read", "dependant.read"),
         MatrixOperation("GET", "/patients/me/dependants/{dependant_id}/access-log", 200, "access_log.read", "access_log.read"),
+        MatrixOperation("GET", "/patients/me/dependants/{dependant_id}/preferences", 200, "dependant.read", "dependant.read"),
+        MatrixOperation(
+            "PUT",
+            "/patients/me/dependants/{dependant_id}/preferences",
+            200,
+            "dependant.change",
+            "dependant.change",
+            {"reminders_consent": False},
+        ),
     ],
 }
 """The operations of each column of the table. The entry is one that the patient reported."""
@@ -119,6 +128,10 @@ CALLERS: dict[str, MatrixCaller] = {
 CODES = {"401": "unauthenticated", "403": "forbidden", "404": "no_such_patient"}
 """The codes of refusals that are not written in a cell."""
 README = Path(__file__).parents[3] / "patient_svc" / "README.md"
+
+
+MAX_README_LINES = 120
+"""The README is one page; details are in docs/patients.md."""
 
 
 def read_matrix() -> dict[str, dict[str, str]]:

@@ -30,7 +30,9 @@ from tests.service.patient.access_matrix import (
     ELSEWHERE,
     GLASS_ADMIN,
     MATRIX,
+    MAX_README_LINES,
     OTHER_GUARDIAN,
+    README,
     MatrixOperation,
 )
 from tests.service.patient.medical_histories import ASTHMA, FORMER_DOCTOR, FORMER_GUARDIAN, GUARDIAN, change_database, publish_visit
@@ -65,6 +67,8 @@ class Matrix:
             headers |= {"If-Match": '"1"'} if operation.method == "PATCH" else {}
         elif operation.method == "PATCH":
             headers |= {"If-Match": await self.change_phone(who.patient_id)}
+        elif operation.method == "PUT":
+            headers |= {"If-Match": '"1"'}
         return request_id, await self.send(operation.method, operation.path.format(**ids), headers, operation.body)
 
     async def add_entry(self, patient_id: UUID) -> UUID:
@@ -174,3 +178,7 @@ async def test_internal_routes_about_a_patient_are_for_services_only(tmp_path: P
 def test_the_table_of_the_readme_has_these_callers_and_columns() -> None:
     assert list(MATRIX) == list(CALLERS)
     assert all(list(cells) == list(COLUMNS) for cells in MATRIX.values())
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= MAX_README_LINES

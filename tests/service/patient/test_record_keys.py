@@ -90,7 +90,7 @@ async def test_a_rotation_continues_where_it_was_interrupted_and_never_restores_
     async with open_key_rotation(sql_url, keys) as rotation:
         listed = await rotation._list_outdated(None)
         await change_database(sql_url, sa.delete(RECORD_KEYS))
-        await rotation._save([rotation._rewrapped(row) for row in listed])
+        await rotation._save([rotation._rewrapping_parameters(row) for row in listed])
     assert await read_rows(sql_url, RECORD_KEYS) == []
 
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
 
 from patient_svc.repository.records import break_glass_of
@@ -15,9 +16,9 @@ from shared.contracts.identity import Role
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService
 from tests.service.patient.medical_histories import ADMIN, ASTHMA, BREAK_GLASS, HISTORY, Histories, run_histories
-from tests.service.patient.running_patient import OTHER, RECEPTION, SAM, SAMS_TOKEN, list_events
+from tests.service.patient.running_patient import OTHER, RECEPTION, SAM, SAMS_TOKEN, create_profile, list_events
 from tests.service.patient.test_accesses import explain
-from tests.tokens import bearer
+from tests.tokens import bearer, service_bearer
 
 DEPENDANTS = "/patients/me/dependants"
 KIM = bearer(Role.PATIENT, OTHER)
@@ -138,3 +139,53 @@ async def test_accesses_by_break_glass_are_found_by_an_index(histories: Historie
             assert "break_glass_by_patient" in plan, plan
             assert "filesort" not in plan, plan
             assert "TEMP B-TREE" not in plan, plan
+
+
+async def test_a_guardian_who_repeats_the_creation_reads_the_dependant_and_a_former_one_is_refused(patients: RunningService) -> None:
+    async def create() -> httpx.Response:
+        body = {"full_name": "Mia Lee", "born_on": "2019-05-01"}
+        return await patients.http.post(DEPENDANTS, json=body, headers=SAMS_TOKEN | {"Idempotency-Key": "k"})
+
+    first, again = await create(), await create()
+    assert (again.content, again.headers["idempotent-replayed"]) == (first.content, "true")
+    mia = UUID(first.json()["id"])
+    assert (await patients.http.delete(f"{DEPENDANTS}/{mia}", headers=SAMS_TOKEN)).status_code == 204
+    for _ in range(2):
+        refused = await create()
+        assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
+        await patients.app.state.idempotency.delete_mentioning(mia)
+    lines = await list_lines(patients)
+    assert lines[1:] == [(mia, "dependant.read", "guardian"), (mia, "profile.change", "guardian"), (mia, "dependant.read", None)]
+
+
+async def test_staff_who_are_refused_to_change_guardians_are_recorded(patients: RunningService) -> None:
+    mia, sam = await add_child(patients), {"guardian_id": str(SAM)}
+    responses = [
+        await patients.http.post(f"/patients/{SAM}/guardians", json={"guardian_id": str(mia)}, headers=RECEPTION),
+        await patients.http.post(f"/patients/{mia}/guardians", json={"guardian_id": str(mia)}, headers=RECEPTION),
+        await patients.http.delete(f"/patients/{mia}/guardians/{UUID(int=404)}", headers=RECEPTION),
+        await patients.http.delete(f"/patients/{UUID(int=404)}/guardians/{SAM}", headers=RECEPTION),
+        await patients.http.post(f"/patients/{UUID(int=404)}/guardians", json=sam, headers=RECEPTION),
+    ]
+    codes = ["no_such_guardian", "no_such_guardian", "no_such_patient", "no_such_patient", "no_such_patient"]
+    assert [response.json()["code"] for response in responses] == codes
+    assert await list_lines(patients) == [(SAM, "profile.change", None), (mia, "profile.change", None), (mia, "profile.change", None)]
+
+
+async def test_staff_who_learn_that_a_patient_has_an_account_are_recorded(patients: RunningService) -> None:
+    await create_profile(patients, OTHER)
+    with_account = await patients.http.post(f"/patients/{SAM}/guardians", json={"guardian_id": str(OTHER)}, headers=RECEPTION)
+    address = await patients.http.patch(f"/patients/{SAM}", json={"email": "sam@example.org"}, headers=RECEPTION | {"If-Match": '"1"'})
+    assert [response.json()["code"] for response in (with_account, address)] == ["has_account", "address_of_account"]
+    assert await list_lines(patients) == [(SAM, "profile.change", None)] * 2
+
+
+async def test_an_admin_who_renames_a_merged_patient_is_recorded_as_refused(patients: RunningService) -> None:
+    old, new = [(await patients.http.post("/patients", json={"full_name": "Jo Roe"}, headers=ADMINS_TOKEN)).json()["id"] for _ in range(2)]
+    assert (await patients.http.post(f"/patients/{old}/merge", json={"into": new}, headers=ADMINS_TOKEN)).status_code == 200
+    await patients.run_until_idle()
+    patients.published.clear()
+    body = {"full_name": "Jo Doe", "by": {"id": str(ADMIN), "role": "admin"}}
+    renamed = await patients.http.patch(f"/internal/patients/{old}", json=body, headers=service_bearer("admin-service"))
+    assert (renamed.status_code, renamed.json()["code"]) == (404, "no_such_patient")
+    assert await list_lines(patients) == [(UUID(old), "profile.change", None)]

@@ -33,12 +33,15 @@ class DoctorService:
     requested: list[str] = field(default_factory=list)
     down: bool = False
     patients: list[PatientSummary] = field(default_factory=list)
+    merged: dict[UUID, UUID] = field(default_factory=dict)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         if self.down:
             raise httpx.ConnectError("down")
         self.requested.append(request.url.path)
         _, _, kind, *rest = request.url.path.split("/")
+        if kind == "patients" and UUID(rest[0]) in self.merged:
+            return problem_response(404, "patient_merged", merged_into=str(self.merged[UUID(rest[0])]))
         if kind == "patients":
             summaries = [json.loads(patient.model_dump_json()) for patient in self.patients]
             return next((httpx.Response(200, json=item) for item in summaries if item["id"] == rest[0]), no_such_patient())

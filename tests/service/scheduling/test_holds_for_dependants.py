@@ -110,3 +110,20 @@ async def test_without_an_answer_of_patient_service_a_hold_for_another_patient_i
     refused = await clinic.hold(GUARDIANS_TOKEN, patient_id=DEPENDANT)
     assert (refused.status_code, "retry-after" in refused.headers) == (503, True)
     assert (await clinic.hold(GUARDIANS_TOKEN)).status_code == 201, "a hold for oneself asks nobody"
+
+
+async def test_a_former_guardian_who_repeats_a_request_is_refused(clinic: HoldingClinic) -> None:
+    keyed = GUARDIANS_TOKEN | {"Idempotency-Key": "k"}
+    first, again = [await clinic.hold(keyed, patient_id=DEPENDANT) for _ in range(2)]
+    assert (first.status_code, again.content, again.headers["idempotent-replayed"]) == (201, first.content, "true")
+    clinic.let_act()
+    refused = await clinic.hold(keyed, patient_id=DEPENDANT)
+    assert (refused.status_code, refused.json()["code"]) == (404, "no_such_patient")
+
+
+async def test_staff_who_hold_for_a_merged_patient_are_told_into_whom(clinic: HoldingClinic) -> None:
+    clinic.upstream.merged[STRANGER] = DEPENDANT
+    told = (await clinic.hold(RECEPTION, patient_id=STRANGER)).json()
+    assert (told["status"], told["code"], told["merged_into"]) == (404, "patient_merged", str(DEPENDANT))
+    refused = (await clinic.hold(GUARDIANS_TOKEN, patient_id=STRANGER)).json()
+    assert (refused["status"], refused["code"], "merged_into" in refused) == (404, "no_such_patient", False)

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
-from fastapi import FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from pydantic import Field
 
 from shared.contracts import refusals as families
-from shared.contracts.identity import Service
+from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import Conflict, NotFound, require_version
 from shared.contracts.texts import OneLineText
 from shared.contracts.values import Instant, ReadModel, RequestModel
@@ -22,11 +22,12 @@ from shared.kit import routes
 from shared.kit.access import Admin, Public
 from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, RequestInProgress, StoredResponse
+from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, ReplayCheck, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
+from shared.kit.requests import ServiceRequest
 from shared.kit.response_headers import forbid_storing, with_etag, with_location, with_next_link
 from shared.kit.retry import TransactionAborted, retry_on_abort
 from shared.kit.settings import CommonSettings
@@ -75,11 +76,15 @@ class Shoe(ReadModel):
 
 @dataclass
 class Stock:
-    """The shoes of the shop. `runs` counts how often a POST route ran; the next `aborts` transactions are aborted."""
+    """The shoes of the shop. `runs` counts how often a POST route ran; the next `aborts` transactions are aborted.
+
+    `lent` are the callers who may lend shoes.
+    """
 
     shoes: dict[UUID, Shoe] = field(default_factory=dict)
     runs: int = 0
     aborts: int = 0
+    lent: set[UUID] = field(default_factory=set)
 
 
 def stock_of(request: Request) -> Stock:
@@ -148,6 +153,17 @@ async def polish_shoe(shoe_id: UUID, request: Request, response: Response, calle
     shoe = await get_shoe(shoe_id, request, response, caller)
     require_version(shoe.version, expected)
     return shoe
+
+
+async def check_lender(request: ServiceRequest, caller: Caller, _operation_id: UUID) -> None:
+    if caller.id not in stock_of(request).lent:
+        raise NoSuchShoe
+
+
+@router.post("/shoes/{shoe_id}/lend", response_model=Shoe, dependencies=[Depends(ReplayCheck(check_lender))])
+async def lend_shoe(shoe_id: UUID, request: Request, response: Response, caller: Admin) -> Shoe:
+    stock_of(request).runs += 1
+    return await get_shoe(shoe_id, request, response, caller)
 
 
 @router.post("/refusals/{name}")

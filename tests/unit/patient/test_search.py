@@ -261,3 +261,12 @@ def test_matches_are_in_the_order_of_their_rank_then_of_the_latest_visit_then_of
     assert result.after(None) == ordered
     assert result.after(ordered[2].sort_key) == ordered[3:]
     assert result.after(a_match(7, exact, 4).sort_key) == ordered[3:], "also where the last one of the page has moved"
+
+
+@pytest.mark.parametrize("text", ["4567", "+49 30 1234567", "mia", "02/06/1984"], ids=["digits", "phone", "word", "day"])
+def test_a_single_word_looks_up_no_range_twice(text: str) -> None:
+    query = PatientQuery.parse(text)
+    ranges = [key_range for lookups in (query.exact_lookups, query.partial_lookups) for (term,) in lookups for key_range in term]
+    assert len(ranges) == len(set(ranges))
+    partial = [key_range for (term,) in query.partial_lookups for key_range in term]
+    assert not any(part != other and other.covers(part) for part in partial for other in partial)

@@ -21,6 +21,7 @@ from scheduling_svc.ports import LostRace
 from shared.contracts.events import Event
 from shared.contracts.grains import Span, first_grain_at_or_after
 from shared.contracts.http import DoctorRules, PatientSummary, ServiceTypeRules
+from shared.contracts.relayed_refusals import NoSuchPatient
 
 Seat = Claim | Hold
 
@@ -283,8 +284,8 @@ def do_overlap(first: Span, second: Span) -> bool:
 class NoPatients:
     """Implements PatientDirectory without any patient."""
 
-    async def find_summary(self, patient_id: UUID) -> PatientSummary | None:
-        return None
+    async def get_summary(self, patient_id: UUID) -> PatientSummary:
+        raise NoSuchPatient
 
 
 @dataclass
