@@ -10,12 +10,14 @@ import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
 
 from careslot.auditor.checks.claims import ClaimFacts, find_claims
+from careslot.auditor.checks.reservations import SHORTEST_RETENTION
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.stores import Stores
 from scheduling_svc.repository.tables import CLAIMS, SEATS, SERVICES, ClaimKind
@@ -63,7 +65,8 @@ class GroupCheck:
             session, taken = sessions.get(session_id), seats[session_id]
             agreed = [booked[claim_id].capacity for claim_id in taken.values() if claim_id in booked]
             capacity = max([*agreed, capacities.get(session.service_id, 1) if session and session.service_id else 1])
-            findings += judge_session(session_id, session, taken, members[session_id], capacity)
+            if session is None or not _may_be_deleted_in_part(session, stores.now()):
+                findings += judge_session(session_id, session, taken, members[session_id], capacity)
         return findings
 
 
@@ -83,6 +86,11 @@ def judge_session(
     if is_live is not bool(seats):
         findings.append(Finding("session_differs", key, ids | {"seats": str(len(seats))}, (is_live, len(seats))))
     return findings
+
+
+def _may_be_deleted_in_part(session: ClaimFacts, now: datetime) -> bool:
+    """Return whether the session is so old that it and its seats are deleted, in several transactions."""
+    return session.ends_at is not None and now - session.ends_at > SHORTEST_RETENTION
 
 
 def _capacity_of(rules: Any) -> int:

@@ -22,7 +22,7 @@ from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
 
 SHORTEST_RETENTION = timedelta(days=365)
-"""Appointments are kept this long after their end at least; their claims stay."""
+"""Appointments and claims are kept this long after their end at least. Then each is deleted by its own service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ def judge_reservation(
         if claim is None or not claim.live:
             return None
         return Finding("claim_of_ended_appointment", key, _ids(after, claim), (after.edition, claim), since=claim.changed_at)
-    return _judge_live(after, claim)
+    is_kept = now - after.ends_at < SHORTEST_RETENTION
+    return _judge_live(after, claim) if claim is not None or is_kept else None
 
 
 def _judge_live(appointment: AppointmentFacts, claim: ClaimFacts | None) -> Finding | None:
