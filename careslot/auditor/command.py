@@ -127,6 +127,7 @@ def result_text(result: AuditResult, *, with_repairs: bool) -> str:
             lines.append(f"  {repair.advice}")
     counted = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
     waiting = f", {len(result.waiting)} under way" if result.waiting else ""
-    verdict = f"{len(result.faults)} faults" if result.faults else "all promises hold"
+    count = len(result.faults)
+    verdict = f"{count} fault{'s' if count > 1 else ''}" if count else "all promises hold"
     lines += [] if result.complete else ["There are more faults than are listed: a whole store may be wrong."]
     return "\n".join([*lines, f"{verdict}: {counted}{waiting}"])

@@ -11,6 +11,8 @@ from sqlalchemy import Column, ColumnElement, Select, event, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 PAGE_LENGTH = 200
+MAX_VALUES = 1000
+"""SQLite and MySQL limit the number of values in a statement."""
 TIMEOUT_SECONDS = 30
 READ_ONLY = "SET SESSION TRANSACTION READ ONLY"
 
@@ -46,6 +48,14 @@ def _open_file(url: str) -> AsyncEngine:
     return engine
 
 
+async def select_in(connection: AsyncConnection, query: Select[Any], column: Column[Any], values: Iterable[Any]) -> list[Any]:
+    """Return the rows of a query in which a column has one of some values; of many values only some are sent at a time."""
+    wanted, rows = list(dict.fromkeys(values)), list[Any]()
+    for first in range(0, len(wanted), MAX_VALUES):
+        rows += (await connection.execute(query.where(column.in_(wanted[first : first + MAX_VALUES])))).all()
+    return rows
+
+
 @dataclass(frozen=True, slots=True)
 class SqlStore:
     """The database of one service."""
@@ -67,8 +77,8 @@ class SqlStore:
 
     async def fetch_in(self, columns: Iterable[Column[Any]], column: Column[Any], values: Iterable[Any]) -> Sequence[Any]:
         """Return the rows in which a column has one of some values."""
-        wanted = list(values)
-        return await self.fetch(select(*columns).where(column.in_(wanted))) if wanted else []
+        async with self.snapshot() as connection:
+            return await select_in(connection, select(*columns), column, values)
 
     async def values(self, column: Column[Any], *conditions: ColumnElement[bool], length: int = PAGE_LENGTH) -> AsyncIterator[list[Any]]:
         """Yield the different values of an indexed column in pages, in their order, from the rows that satisfy the conditions."""

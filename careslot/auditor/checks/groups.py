@@ -15,10 +15,12 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.checks.claims import ClaimFacts, find_claims
 from careslot.auditor.checks.reservations import SHORTEST_RETENTION
 from careslot.auditor.findings import Finding, Key
+from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
 from scheduling_svc.repository.tables import CLAIMS, SEATS, SERVICES, ClaimKind
 from shared.contracts.identity import Service
@@ -35,30 +37,22 @@ class GroupCheck:
     async def pages(self, stores: Stores) -> AsyncIterator[Sequence[Key]]:
         """Yield the ids of all sessions, those of rows of seats, and those that live claims name."""
         scheduling = stores.sql[Service.SCHEDULING]
-        seated = (CLAIMS.c.session_id.is_not(None), CLAIMS.c.live.is_(True))
-        for column, conditions in (
-            (CLAIMS.c.id, (CLAIMS.c.kind == ClaimKind.SESSION,)),
-            (SEATS.c.session_id, ()),
-            (CLAIMS.c.session_id, seated),
-        ):
+        for column, conditions in ((CLAIMS.c.id, (CLAIMS.c.kind == ClaimKind.SESSION,)), (SEATS.c.session_id, ())):
             async for page in scheduling.values(column, *conditions, length=SESSIONS_AT_ONCE):
                 yield [(str(session_id),) for session_id in page]
+        seated = (CLAIMS.c.session_id.is_not(None), CLAIMS.c.live.is_(True))
+        async for claim_ids in scheduling.values(CLAIMS.c.id, *seated, length=SESSIONS_AT_ONCE):
+            rows = await scheduling.fetch_in([CLAIMS.c.session_id], CLAIMS.c.id, claim_ids)
+            yield [(str(session_id),) for session_id in sorted({row.session_id for row in rows if row.session_id})]
 
     async def examine(self, stores: Stores, keys: Sequence[Key]) -> list[Finding]:
         """Return what is wrong with these sessions."""
         ids = [UUID(key[0]) for key in keys]
         async with stores.sql[Service.SCHEDULING].snapshot() as connection:
             sessions = await find_claims(connection, ids)
-            seats = defaultdict[UUID, dict[int, UUID]](dict)
-            for row in await connection.execute(select(SEATS).where(SEATS.c.session_id.in_(ids))):
-                seats[row.session_id][row.seat] = row.claim_id
-            members = defaultdict[UUID, list[UUID]](list)
-            live = select(CLAIMS.c.id, CLAIMS.c.session_id).where(CLAIMS.c.session_id.in_(ids), CLAIMS.c.live.is_(True))
-            for row in await connection.execute(live):
-                members[row.session_id].append(row.id)
-            service_ids = {session.service_id for session in sessions.values()}
-            rules = await connection.execute(select(SERVICES.c.id, SERVICES.c.rules).where(SERVICES.c.id.in_(service_ids)))
-            capacities = {row.id: _capacity_of(row.rules) for row in rules}
+            seats = await _read_seats(connection, ids)
+            members = await _read_members(connection, ids, sessions, seats)
+            capacities = await _read_capacities(connection, sessions)
         booked = await stores.appointments.find({claim_id for taken in seats.values() for claim_id in taken.values()})
         findings = list[Finding]()
         for session_id in ids:
@@ -68,6 +62,39 @@ class GroupCheck:
             if session is None or not _may_be_deleted_in_part(session, stores.now()):
                 findings += judge_session(session_id, session, taken, members[session_id], capacity)
         return findings
+
+
+async def _read_seats(connection: AsyncConnection, session_ids: Sequence[UUID]) -> dict[UUID, dict[int, UUID]]:
+    """Return the claim of each seat, by session."""
+    seats = defaultdict[UUID, dict[int, UUID]](dict)
+    for row in await connection.execute(select(SEATS).where(SEATS.c.session_id.in_(session_ids))):
+        seats[row.session_id][row.seat] = row.claim_id
+    return seats
+
+
+async def _read_members(
+    connection: AsyncConnection, session_ids: Sequence[UUID], sessions: Mapping[UUID, ClaimFacts], seats: Mapping[UUID, Mapping[int, UUID]]
+) -> dict[UUID, list[UUID]]:
+    """Return the live claims that name each session. They are those of its doctor, for which there is an index; or of its seats."""
+    doctor_ids = {session.doctor_id for session in sessions.values()}
+    seated = [claim_id for taken in seats.values() for claim_id in taken.values()]
+    of_session = CLAIMS.c.session_id.in_(session_ids), CLAIMS.c.live.is_(True)
+    found = dict[UUID, UUID]()
+    for column, values in ((CLAIMS.c.doctor_id, doctor_ids), (CLAIMS.c.id, seated)):
+        rows = await select_in(connection, select(CLAIMS.c.id, CLAIMS.c.session_id).where(*of_session), column, values)
+        found |= {row.id: row.session_id for row in rows}
+    members = defaultdict[UUID, list[UUID]](list)
+    for claim_id, session_id in sorted(found.items()):
+        members[session_id].append(claim_id)
+    return members
+
+
+async def _read_capacities(connection: AsyncConnection, sessions: Mapping[UUID, ClaimFacts]) -> dict[UUID, int]:
+    """Return the capacity that the rules of each service have now."""
+    rows = await select_in(
+        connection, select(SERVICES.c.id, SERVICES.c.rules), SERVICES.c.id, {session.service_id for session in sessions.values()}
+    )
+    return {row.id: _capacity_of(row.rules) for row in rows}
 
 
 def judge_session(

@@ -20,6 +20,7 @@ from appointment_svc.domain.transitions import RESCHEDULABLE
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.inboxes import oldest_known
 from careslot.auditor.findings import Finding, Key
+from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores, infrastructure_of
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind, notifications_for
@@ -53,8 +54,8 @@ class SingleMessageCheck:
         async with stores.sql[Service.NOTIFICATION].snapshot() as connection:
             rows = (await connection.execute(select(*COLUMNS).where(MESSAGES.c.subject_id.in_(subjects)))).all()
             recipients = {row.recipient_id for row in rows}
-            targets = select(MERGED_PATIENTS.c.into_id).where(MERGED_PATIENTS.c.into_id.in_(recipients))
-            merge_targets = set((await connection.execute(targets)).scalars())
+            targets = await select_in(connection, select(MERGED_PATIENTS.c.into_id), MERGED_PATIENTS.c.into_id, recipients)
+            merge_targets = {row.into_id for row in targets}
         return [*_sent_twice(rows), *_queued_twice([row for row in rows if row.recipient_id not in merge_targets])]
 
 
@@ -107,8 +108,7 @@ class ConfirmationCheck:
         inbox = infrastructure_of(Service.NOTIFICATION).inbox
         events = {event.id for appointment in booked for event in appointment.events}
         async with stores.sql[Service.NOTIFICATION].snapshot() as connection:
-            handled_query = select(inbox.c.event_id).where(inbox.c.event_id.in_(events))
-            handled = set((await connection.execute(handled_query)).scalars()) if events else set()
+            handled = {row.event_id for row in await select_in(connection, select(inbox.c.event_id), inbox.c.event_id, events)}
             about = select(*COLUMNS).where(MESSAGES.c.subject_id.in_([appointment.id for appointment in booked]))
             messages = (await connection.execute(about)).all()
         known_since = await oldest_known(stores, Service.NOTIFICATION)

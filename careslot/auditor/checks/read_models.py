@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.inboxes import oldest_known
+from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores, infrastructure_of
 from shared.contracts.identity import Service
 
@@ -45,8 +45,8 @@ async def read_handled(
     """Return which events of some appointments a service has handled, as of the snapshot of a connection."""
     inbox = infrastructure_of(service).inbox
     wanted = [event.id for appointment in appointments for event in appointment.events]
-    rows: Any = (await connection.execute(select(inbox.c.event_id).where(inbox.c.event_id.in_(wanted)))).scalars() if wanted else ()
-    return HandledEvents(frozenset(rows), await oldest_known(stores, service))
+    rows = await select_in(connection, select(inbox.c.event_id), inbox.c.event_id, wanted)
+    return HandledEvents(frozenset(row.event_id for row in rows), await oldest_known(stores, service))
 
 
 def is_settled(before: AppointmentFacts | None, after: AppointmentFacts | None) -> bool:

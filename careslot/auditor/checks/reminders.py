@@ -16,6 +16,7 @@ from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.messages import MESSAGES_STAY_FOR
 from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
 from careslot.auditor.findings import Finding, Key
+from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
 from notify_svc.domain.reminders import ReminderStatus
 from notify_svc.repository.tables import MERGED_PATIENTS, MESSAGES, REMINDERS, VISITS
@@ -77,10 +78,10 @@ async def _list_without_message(connection: AsyncConnection, reminders: Iterable
     queued = {row.id: row for row in reminders if row.status == ReminderStatus.QUEUED and now - row.due_at < MESSAGES_STAY_FOR}
     if not queued:
         return []
-    present = set((await connection.execute(select(MESSAGES.c.id).where(MESSAGES.c.id.in_(queued)))).scalars())
+    present = {row.id for row in await select_in(connection, select(MESSAGES.c.id), MESSAGES.c.id, queued)}
     recipients = {row.recipient_id for row in queued.values()}
-    targets = select(MERGED_PATIENTS.c.into_id).where(MERGED_PATIENTS.c.into_id.in_(recipients))
-    merge_targets = set((await connection.execute(targets)).scalars())
+    targets = await select_in(connection, select(MERGED_PATIENTS.c.into_id), MERGED_PATIENTS.c.into_id, recipients)
+    merge_targets = {row.into_id for row in targets}
     return [row for row in queued.values() if row.id not in present and row.recipient_id not in merge_targets]
 
 

@@ -119,7 +119,7 @@ def test_a_fault_is_one_line_with_ids_and_advice_only_on_request() -> None:
     result = AuditResult(checked={"booking histories are right": 7}, faults=[fault], waiting=[finding(since=NOW)])
     first, last = result_text(result, with_repairs=False).splitlines()
     assert first == "visit_missing: A visit is missing in the booking history. appointment=one starts_at=2026-03-03T09:00:00Z"
-    assert last == "1 faults: 7 things examined by 1 checks, 1 under way"
+    assert last == "1 fault: 7 things examined by 1 checks, 1 under way"
     assert result_text(result, with_repairs=True).splitlines()[1] == "  Run `careslot rebuild history`."
     document = result_document(result, with_repairs=True)
     assert document["faults"] == [
