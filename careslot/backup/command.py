@@ -17,11 +17,21 @@ from careslot.backup.create import NoInstallation, create_backup
 from careslot.backup.encrypted_stream import DamagedBackup, WrongPassphrase
 from careslot.backup.erasure_list import default_list, read_erased_patients
 from careslot.backup.passphrase import read_passphrase
-from careslot.backup.restore import FolderNotEmpty, RestoreSummary, move_into_place, repeat_erasures, require_empty, settle, unpack
+from careslot.backup.restore import (
+    FolderNotEmpty,
+    NewerRelease,
+    RestoreSummary,
+    move_into_place,
+    repeat_erasures,
+    require_empty,
+    settle,
+    unpack,
+)
+from careslot.backup.snapshots import DatabasesBusy
 from careslot.services import settings_of
 from shared.contracts.identity import Service
 
-FAILURES = (NoInstallation, FolderNotEmpty, WrongPassphrase, DamagedBackup, OSError, sqlite3.Error)
+FAILURES = (NoInstallation, DatabasesBusy, FolderNotEmpty, WrongPassphrase, DamagedBackup, NewerRelease, OSError, sqlite3.Error)
 
 
 def backup(target: Path, folder: Path) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, cast
 from uuid import UUID
 
+from alembic.util import CommandError
+
 from careslot.backup.create import DOCUMENTS, FORMAT_VERSION, MAIL, MANIFEST
 from careslot.backup.encrypted_stream import DamagedBackup, DecryptingReader
 from careslot.embedded_platform import embedded_settings, open_embedded_platform
 from careslot.folder import Folder
 from careslot.serve import log_to
-from careslot.services import end_all_sessions, migrate, open_erasures, withhold_unsent
+from careslot.services import PACKAGES, end_all_sessions, migrate, open_erasures, withhold_unsent
 from notify_svc.domain.webhook_deliveries import WebhookProblem, WebhookResponse
 from notify_svc.ports import MailDeferred, RenderedMail
 from notify_svc.ports.webhooks import SignedDelivery
@@ -31,6 +33,10 @@ Step = Callable[[str], None]
 
 class FolderNotEmpty(Exception):
     """The folder into which data would be restored has some."""
+
+
+class NewerRelease(Exception):
+    """The backup was made by a newer release than this one."""
 
 
 @dataclass(slots=True)
@@ -95,12 +101,13 @@ def require_empty(folder: Path) -> None:
 
 
 async def settle(draft: Path, erased_patients: Sequence[UUID], step: Step) -> RestoreSummary:
-    """Bring restored data to rest, and return what was done.
+    """Bring restored data to rest, and return what was done. Raises NewerRelease.
 
     Erasures are repeated. Then all services run without mailbox and webhooks until every event is handled and every due reminder queued:
     what they want to send may have been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
     """
     folder, summary = Folder(draft), RestoreSummary(_read_manifest(draft)["taken_at"])
+    _migrate_all(folder)
     step("repeating erasures")
     await _repeat_erasures(folder, erased_patients, summary)
     step("handling events")
@@ -135,8 +142,16 @@ def move_into_place(draft: Path, folder: Path) -> None:
 
 async def _repeat_erasures(folder: Folder, erased_patients: Sequence[UUID], summary: RestoreSummary) -> None:
     if erased_patients:
-        migrate(Service.PATIENT, folder.database_url(Service.PATIENT))
         await repeat_erasures(embedded_settings(Service.PATIENT, folder), erased_patients, summary)
+
+
+def _migrate_all(folder: Folder) -> None:
+    """Migrate the databases. Raises NewerRelease if one has a revision that this release does not know."""
+    try:
+        for service in PACKAGES.keys() - {Service.GATEWAY}:
+            migrate(service, folder.database_url(service))
+    except CommandError as error:
+        raise NewerRelease("The backup was made by a newer release: restore it with that one.") from error
 
 
 def _extract(reader: DecryptingReader, draft: Path) -> None:

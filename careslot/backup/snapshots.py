@@ -2,31 +2,39 @@
 
 All write locks are taken, in the order of the file names, so that two backups cannot wait for each other. While they are held nothing
 changes, and a reader of each file pins its present state. Then the locks are given back, a few milliseconds later, and the pinned states
-are copied while the product goes on. A service that wants to write meanwhile waits; its own limit is five seconds.
+are copied while the product goes on. A lock that is not free soon makes the backup give all others back and begin again, because a service
+waits for its own database five seconds at most.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
-LOCK_TIMEOUT_SECONDS = 60.0
+LOCK_TIMEOUT_SECONDS = 1.0
+PAUSE_SECONDS = 0.5
+MAX_ATTEMPTS = 60
+
+
+class DatabasesBusy(Exception):
+    """The write locks of all databases were never free at the same time."""
 
 
 @contextmanager
-def pinned_states(files: list[Path], read_documents: Callable[[], T]) -> Iterator[tuple[dict[Path, sqlite3.Connection], T]]:
+def pinned_states(
+    files: Sequence[Path], read_documents: Callable[[], T], attempts: int = MAX_ATTEMPTS
+) -> Iterator[tuple[dict[Path, sqlite3.Connection], T]]:
     """Yield a connection for each file that sees the same instant, and what `read_documents` returned at that instant.
 
-    Raises sqlite3.OperationalError if a write lock is not free within LOCK_TIMEOUT_SECONDS.
+    Raises DatabasesBusy after `attempts`.
     """
     with ExitStack() as stack:
-        with ExitStack() as locks:
-            for file in sorted(files):
-                _lock(locks.enter_context(closing(_connect(file))))
+        with _locked(sorted(files), attempts):
             readers = {file: stack.enter_context(closing(_connect(file))) for file in sorted(files)}
             for reader in readers.values():
                 reader.execute("BEGIN")
@@ -42,10 +50,27 @@ def copy_state(reader: sqlite3.Connection, target: Path) -> None:
         reader.backup(copy)
 
 
+@contextmanager
+def _locked(files: Sequence[Path], attempts: int) -> Iterator[None]:
+    """Hold the write locks of all files. Raises DatabasesBusy."""
+    for attempt in range(attempts):
+        time.sleep(PAUSE_SECONDS if attempt else 0)
+        with ExitStack() as locks:
+            if _lock_all(files, locks):
+                yield
+                return
+    raise DatabasesBusy("The databases are too busy for a backup: another program holds a write lock for long.")
+
+
+def _lock_all(files: Sequence[Path], locks: ExitStack) -> bool:
+    """Take all locks, which `locks` gives back. Return False if one is not free."""
+    with suppress(sqlite3.OperationalError):
+        for file in files:
+            locks.enter_context(closing(_connect(file))).execute("BEGIN IMMEDIATE")
+        return True
+    return False
+
+
 def _connect(file: Path) -> sqlite3.Connection:
     """Open a file that exists, without beginning a transaction."""
     return sqlite3.connect(f"{file.resolve().as_uri()}?mode=rw", uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None)
-
-
-def _lock(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")

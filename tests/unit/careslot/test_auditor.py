@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ from uuid import UUID, uuid4
 
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.progress import Progress
 
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks import ALL_CHECKS
@@ -17,7 +20,7 @@ from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.history import judge_visit
 from careslot.auditor.checks.read_models import HandledEvents, is_settled
 from careslot.auditor.checks.reservations import judge_reservation
-from careslot.auditor.command import result_document, result_text
+from careslot.auditor.command import COLUMNS, ProgressBars, result_document, result_text
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.looks import EARLIER_LOOKS, MAX_SUSPECTS, STUCK_AFTER, Auditor, AuditResult
 from careslot.auditor.repairs import CODES
@@ -134,6 +137,18 @@ def test_a_fault_is_one_line_with_ids_and_advice_only_on_request() -> None:
     assert document["waiting"][0]["since"] == "2026-03-02T12:00:00Z"
     clean = AuditResult(checked={"one": 3, "two": 4})
     assert result_text(clean, with_repairs=False) == "all promises hold: 7 things examined by 2 checks"
+
+
+def test_a_terminal_shows_a_bar_for_each_check() -> None:
+    output = io.StringIO()
+    with Progress(*COLUMNS, console=Console(file=output, force_terminal=True, width=100)) as progress:
+        bars = ProgressBars(progress)
+        bars.begin("groups are not overfull")
+        bars.advance(25)
+        bars.look_again(3)
+    assert "groups are not overfull" in output.getvalue()
+    assert "25" in output.getvalue()
+    assert "looking again at 3" in output.getvalue()
 
 
 async def test_of_very_many_findings_the_first_ones_are_listed() -> None:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from careslot.backup.create import NoInstallation, create_backup
 from careslot.backup.encrypted_stream import CHUNK_BYTES, MAGIC, DamagedBackup, DecryptingReader, EncryptingWriter, WrongPassphrase
 from careslot.backup.erasure_list import ErasureList, read_erased_patients
-from careslot.backup.restore import FolderNotEmpty, unpack
-from careslot.backup.snapshots import copy_state, pinned_states
+from careslot.backup.restore import FolderNotEmpty, NewerRelease, settle, unpack
+from careslot.backup.snapshots import DatabasesBusy, copy_state, pinned_states
+from careslot.services import PACKAGES
 from shared.contracts.events import PatientErased
 
 PASSPHRASE = "correct horse battery staple"
@@ -130,6 +131,19 @@ def test_all_databases_are_copied_as_they_were_at_one_instant(tmp_path: Path) ->
     assert stat.S_IMODE((tmp_path / "a.copy").stat().st_mode) == 0o600
 
 
+def test_a_lock_that_is_never_free_ends_the_backup_and_blocks_nothing(tmp_path: Path) -> None:
+    files = [tmp_path / "a.db", tmp_path / "b.db"]
+    for file in files:
+        create_database(file)
+    with closing(sqlite3.connect(files[1], isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(DatabasesBusy), pinned_states(files, lambda: None, attempts=2):
+            pass
+        add_number(files[0], 1)
+    with pinned_states(files, lambda: None, attempts=1):
+        pass
+
+
 @pytest.fixture
 def installation(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
@@ -185,3 +199,12 @@ async def test_a_list_of_erasures_survives_a_line_that_was_cut_off(tmp_path: Pat
     await erasures.append(PatientErased(id=uuid4(), occurred_at=now, patient_id=patients[2], erasure_id=uuid4(), pass_number=1))
     assert read_erased_patients(path) == patients
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_backup_of_a_newer_release_is_not_brought_to_rest(tmp_path: Path) -> None:
+    for service in PACKAGES:
+        with closing(sqlite3.connect(tmp_path / f"{service.prefix.lower()}.db")) as database:
+            database.executescript("CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999_later')")
+    (tmp_path / "backup.json").write_text('{"format": 1, "taken_at": "2026-03-02T12:00:00Z", "databases": []}')
+    with pytest.raises(NewerRelease):
+        await settle(tmp_path, [], lambda _step: None)
