@@ -126,12 +126,10 @@ async def repeat_erasures(settings: Any, erased_patients: Sequence[UUID], summar
     async with open_erasures(settings) as erasures:
         for patient_id in erased_patients:
             try:
-                await erasures.repeat(patient_id, new_id())
+                summary.erased += await erasures.repeat(patient_id, new_id())
             except Refusal as refusal:
                 if refusal.code != "no_such_patient":
                     summary.failed.append(f"{patient_id}: {refusal.code}")
-            else:
-                summary.erased += 1
 
 
 def move_into_place(draft: Path, folder: Path) -> None:

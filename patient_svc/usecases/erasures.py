@@ -74,25 +74,21 @@ class Erasures:
     async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> bool:
         """Erase a patient of whom nothing has changed since `before`; return False for one who was erased before.
 
-<<<<<<< HEAD
-    async def repeat(self, patient_id: UUID, erasure_id: UUID) -> Erasure:
-        """Erase a patient who was erased after the backup was made from which the data were restored.
-
-        Raises NoSuchPatient for one who registered after it, and HasDependants for one who was the only guardian then.
-        """
-        return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id)
-
-    async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
-        deleted = await self._delete(by, patient_id, erasure_id, expired_before)
-=======
         Raises NoSuchPatient for one who has changed meanwhile.
         """
         deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before))
         return any(removed is not None for _, removed in deleted)
 
+    async def repeat(self, patient_id: UUID, erasure_id: UUID) -> bool:
+        """Erase a patient who was erased after the backup was made from which the data were restored; return False if that was done.
+
+        Raises NoSuchPatient for one who registered after it, and HasDependants for one who was the only guardian then.
+        """
+        deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id))
+        return any(removed is not None for _, removed in deleted)
+
     async def _erase(self, deletion: Deletion) -> list[Deleted]:
         deleted = await self._delete(deletion)
->>>>>>> front-office
         for erasure, removed in deleted:
             if removed is not None:
                 stored_answers = await self._delete_answers(erasure.patient_id)

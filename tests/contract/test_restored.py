@@ -100,10 +100,10 @@ async def test_erasures_are_repeated_in_restored_data_and_unknown_patients_are_l
         for patient_id, has_account in ((known, True), (guardian, True), (child, False)):
             await connection.execute(insert(PATIENTS), profile | {"id": patient_id, "has_account": has_account})
         await connection.execute(insert(GUARDIANS), {"guardian_id": guardian, "dependant_id": child})
-    for _ in range(2):
+    for erased in (1, 0):
         summary = RestoreSummary("")
         await repeat_erasures(settings, [unknown, known, guardian], summary)
-        assert (summary.erased, summary.failed) == (1, [f"{guardian}: has_dependants"])
+        assert (summary.erased, summary.failed) == (erased, [f"{guardian}: has_dependants"])
     async with Database(sql_url) as database, database.read() as connection:
         left = set(await connection.scalars(select(PATIENTS.c.id)))
         topics = list(await connection.scalars(select(PATIENT_INFRASTRUCTURE.outbox.c.topic)))
