@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from datetime import datetime
 from uuid import UUID
@@ -123,7 +123,7 @@ async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildReque
 class AppointmentsNotAsked:
     """Implements AppointmentsAhead where no erasure depends on appointments."""
 
-    async def list_ahead(self, patient_id: UUID, now: datetime) -> list[AppointmentAhead]:
+    async def list_ahead(self, patient_ids: Collection[UUID], now: datetime) -> list[AppointmentAhead]:
         raise Unavailable("appointment-service is not asked.", retry_after=1)
 
 
