@@ -30,9 +30,11 @@ RUNS, CHANGES_PER_RUN = 3, 25
 WITHOUT_INBOX = {
     ("auth-service", "patient.erased.v1"),
     ("admin-service", "patient.erased.v1"),
+    ("admin-service", "patient.merged.v1"),
     ("scheduling-service", "patient.erased.v1"),
     ("notification-service", "patient.erased.v1"),
     ("notification-service", "patient.merged.v1"),
+    ("scheduling-service", "patient.merged.v1"),
 }
 """Subscriptions whose effects may be repeated, so that the events are not recorded in the inbox; appointment-service has none at all."""
 

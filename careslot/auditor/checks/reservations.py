@@ -8,19 +8,26 @@ last request of the appointment: it is under way until the event of the leave wa
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.claims import ClaimFacts, find_claims
 from careslot.auditor.findings import Finding, Key
+from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
-from scheduling_svc.repository.tables import CLAIMS, ClaimKind
+from scheduling_svc.repository.tables import CLAIMS, MERGED_PATIENTS, ClaimKind
 from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
 
+NO_TARGETS: Mapping[UUID, Collection[UUID]] = {}
+MAX_MERGES = 100
+"""A patient is followed through at most so many merges."""
 SHORTEST_RETENTION = timedelta(days=365)
 """Appointments and claims are kept this long after their end at least. Then each is deleted by its own service."""
 
@@ -45,16 +52,25 @@ class ReservationCheck:
         before = await stores.appointments.find(ids)
         async with stores.sql[Service.SCHEDULING].snapshot() as connection:
             claims = await find_claims(connection, ids)
+            targets = await _read_merge_targets(connection, {appointment.patient_id for appointment in before.values()})
         after = await stores.appointments.find(ids)
         now = stores.now()
-        judged = [judge_reservation(item, before.get(item), claims.get(item), after.get(item), now) for item in ids]
+        judged = [judge_reservation(item, before.get(item), claims.get(item), after.get(item), now, targets) for item in ids]
         return [finding for finding in judged if finding is not None]
 
 
 def judge_reservation(
-    appointment_id: UUID, before: AppointmentFacts | None, claim: ClaimFacts | None, after: AppointmentFacts | None, now: datetime
+    appointment_id: UUID,
+    before: AppointmentFacts | None,
+    claim: ClaimFacts | None,
+    after: AppointmentFacts | None,
+    now: datetime,
+    targets: Mapping[UUID, Collection[UUID]] = NO_TARGETS,
 ) -> Finding | None:
-    """Return what is wrong with an appointment and its claim, None if nothing is or if the appointment changed meanwhile."""
+    """Return what is wrong with an appointment and its claim, None if nothing is or if the appointment changed meanwhile.
+
+    `targets` are the patients into whom each patient was merged, one after the other, as the calendar knows them.
+    """
     key = (str(appointment_id),)
     if before is None or after is None:
         if before is after and claim is not None and claim.live and not _may_have_lost_its_appointment(claim, now):
@@ -69,10 +85,10 @@ def judge_reservation(
             return None
         return Finding("claim_of_ended_appointment", key, _ids(after, claim), (after.edition, claim), since=claim.changed_at)
     is_kept = now - after.ends_at < SHORTEST_RETENTION
-    return _judge_live(after, claim) if claim is not None or is_kept else None
+    return _judge_live(after, claim, targets) if claim is not None or is_kept else None
 
 
-def _judge_live(appointment: AppointmentFacts, claim: ClaimFacts | None) -> Finding | None:
+def _judge_live(appointment: AppointmentFacts, claim: ClaimFacts | None, targets: Mapping[UUID, Collection[UUID]]) -> Finding | None:
     """Return what is wrong with the claim of an appointment that holds time and waits for nothing."""
     key = (str(appointment.id),)
     if claim is None:
@@ -87,7 +103,24 @@ def _judge_live(appointment: AppointmentFacts, claim: ClaimFacts | None) -> Find
     ids = _ids(appointment, claim) | {"differs": " ".join(differing)}
     if differing == ["patient"] and claim.patient_id in appointment.former_patient_ids:
         since = appointment.changed_at
+    if differing == ["patient"] and claim.patient_id in targets.get(appointment.patient_id, ()):
+        since = claim.changed_at  # the calendar follows a merge at once, the appointment a little later
     return Finding("claim_differs", key, ids, (appointment.edition, claim), since=since)
+
+
+async def _read_merge_targets(connection: AsyncConnection, patient_ids: Iterable[UUID]) -> dict[UUID, list[UUID]]:
+    """Return the patients into whom some patients were merged, one after the other."""
+    targets = {patient_id: list[UUID]() for patient_id in patient_ids}
+    current = {patient_id: patient_id for patient_id in targets}
+    for _ in range(MAX_MERGES):
+        rows = await select_in(connection, select(MERGED_PATIENTS.c.id, MERGED_PATIENTS.c.into_id), MERGED_PATIENTS.c.id, current.values())
+        into = {row.id: row.into_id for row in rows}
+        current = {patient_id: into[last] for patient_id, last in current.items() if last in into}
+        for patient_id, target in current.items():
+            targets[patient_id].append(target)
+        if not current:
+            break
+    return targets
 
 
 def _differing_fields(appointment: AppointmentFacts, claim: ClaimFacts) -> list[str]:

@@ -165,4 +165,9 @@ def test_a_leave_that_was_not_followed_yet_waits_and_a_merge_too() -> None:
     found = judge_reservation(ID, merged, claim_facts(patient_id=C), merged, NOW + STUCK_AFTER)
     assert found is not None
     assert (found.code, found.since) == ("claim_differs", NOW)
-    assert judge_reservation(ID, booked, claim_facts(patient_id=C), booked, NOW) is not None
+    moved_first = judge_reservation(ID, booked, claim_facts(patient_id=C), booked, NOW, {PATIENT: [B, C]})
+    assert moved_first is not None
+    assert moved_first.since == NOW
+    wrong = judge_reservation(ID, booked, claim_facts(patient_id=A), booked, NOW, {PATIENT: [B, C]})
+    assert wrong is not None
+    assert wrong.since is None
