@@ -30,7 +30,6 @@ RUNS, CHANGES_PER_RUN = 3, 25
 WITHOUT_INBOX = {
     ("auth-service", "patient.erased.v1"),
     ("admin-service", "patient.erased.v1"),
-    ("admin-service", "patient.merged.v1"),
     ("scheduling-service", "patient.erased.v1"),
     ("notification-service", "patient.erased.v1"),
     ("notification-service", "patient.merged.v1"),

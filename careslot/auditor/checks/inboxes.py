@@ -23,6 +23,7 @@ from shared.contracts.events import (
     PasswordChanged,
     PasswordResetRequested,
     PatientChanged,
+    PatientMerged,
     PreferencesChanged,
     ServiceChanged,
 )
@@ -36,7 +37,7 @@ HANDLED_BY: Mapping[Service, tuple[type[Event], ...]] = {
     Service.PATIENT: (AccountChanged, AppointmentEvent),
     Service.DOCTOR: (AccountChanged,),
     Service.SCHEDULING: (DoctorChanged, ServiceChanged, AccountChanged),
-    Service.ADMIN: (AuditRecorded,),
+    Service.ADMIN: (AuditRecorded, PatientMerged),
     Service.NOTIFICATION: (
         *(AppointmentEvent, AccountInvited, PasswordResetRequested, PasswordChanged, AccountLocked, BreakGlassOpened),
         *(PatientChanged, PreferencesChanged, ServiceChanged),
