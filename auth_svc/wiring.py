@@ -14,6 +14,7 @@ from auth_svc.clients.password_hashing import Argon2Hasher
 from auth_svc.clients.patient_profiles import HttpPatientProfileClient
 from auth_svc.clients.token_signing import JwtSigner, OwnTokenSource
 from auth_svc.repository import SqlAuthStore
+from auth_svc.repository.restored import end_sessions
 from auth_svc.repository.signing_keys import load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
@@ -28,9 +29,11 @@ from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.identity import Service
+from shared.kit.clock import Clock, system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
+from shared.kit.sql import Database
 
 
 @asynccontextmanager
@@ -78,3 +81,15 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
 def derived_key(key_secret: str, purpose: bytes) -> bytes:
     """Return the key for one purpose; no two purposes have the same key."""
     return hashlib.sha256(purpose + key_secret.encode()).digest()
+
+
+async def end_all_sessions(database_url: str, now: Clock = system_clock) -> int:
+    """End every session of a restored database, for `careslot restore`, and return how many there were: everyone signs in again."""
+    ended = 0
+    async with Database(database_url) as database:
+        while True:
+            async with database.write() as connection:
+                count = await end_sessions(connection, now())
+            if not count:
+                return ended
+            ended += count

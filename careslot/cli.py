@@ -56,6 +56,9 @@ def serve(
     demo: Annotated[bool, typer.Option("--demo", help="Load a small clinic and print its accounts.")] = False,
     dev: Annotated[bool, typer.Option("--dev", help="Add the development routes under /dev.")] = False,
     clock: Annotated[str | None, typer.Option(help="With --dev: start the clock at this RFC 3339 instant.")] = None,
+    erasures: Annotated[
+        Path | None, typer.Option(help="List of erased patients, for a restore. Default: DIR.erasures; best on another disk.")
+    ] = None,
 ) -> None:
     """Run all eight services in one process, with nothing else to install."""
     from careslot.serve import ServeOptions
@@ -63,7 +66,7 @@ def serve(
 
     if clock and not dev:
         raise typer.BadParameter("--clock needs --dev")
-    run(ServeOptions(host, port, data, demo, dev, _parse_instant(clock)))
+    run(ServeOptions(host, port, data, demo, dev, _parse_instant(clock), erasures))
 
 
 @app.command()
@@ -112,6 +115,68 @@ def healthcheck(
     health = check_health(url.rstrip("/"))
     typer.echo(f"{url} {DESCRIPTIONS[health]}")
     raise typer.Exit(health)
+
+
+@app.command()
+def verify(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of an embedded installation. Default: what the environment names, or careslot-data.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, as docs/promises.md describes it.")] = False,
+    repair_plan: Annotated[bool, typer.Option("--repair-plan", help="Say for each fault what an admin can do.")] = False,
+    patience: Annotated[float, typer.Option(min=0, max=3600, help="Seconds over which what seems wrong is looked at again.")] = 30.0,
+) -> None:
+    """Read every store and prove what the product promises. Changes nothing, and the product may run meanwhile.
+
+    Exits with 1 if there is a fault, with a line for each, and with 4 if a store cannot be read.
+    """
+    from careslot.auditor.command import verify as run
+
+    run(data, as_json=as_json, with_repairs=repair_plan, patience_seconds=patience)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="The backup to write; it must not exist.")],
+    data: Annotated[Path, typer.Option(help="Folder of the embedded installation; it may run or not.")] = Path("careslot-data"),
+) -> None:
+    """Write all data of an embedded installation into one encrypted file, as they are at one instant.
+
+    The pass phrase is asked for, or read from CARESLOT_BACKUP_PASSPHRASE or the file that CARESLOT_BACKUP_PASSPHRASE_FILE names.
+    """
+    from careslot.backup.command import backup as run
+
+    run(file, data)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="The backup.")],
+    data: Annotated[Path, typer.Option(help="Folder to restore into; empty, or not there.")] = Path("careslot-data"),
+    erasures: Annotated[
+        Path | None, typer.Option(help="List of patients who were erased since. Default: the list beside the folder, if there is one.")
+    ] = None,
+) -> None:
+    """Restore a backup. What it has still to send is withheld, because it may have been sent; an admin releases it.
+
+    Exits with 1 and writes nothing if the pass phrase is wrong, the file is damaged or the folder is not empty.
+    """
+    from careslot.backup.command import restore as run
+
+    run(file, data, erasures)
+
+
+@app.command("repeat-erasures")
+def repeat_erasures(
+    file: Annotated[Path, typer.Argument(help="A line for each erased patient, which ends with the id.")],
+) -> None:
+    """Erase patients again, after the databases of a distributed installation were restored: in that of PATIENT_DATABASE_URL.
+
+    The other services follow when they run.
+    """
+    from careslot.backup.command import repeat_listed_erasures
+
+    repeat_listed_erasures(file)
 
 
 rebuild_app = typer.Typer(no_args_is_help=True, help="Rebuild what a service has copied from another one.")

@@ -44,8 +44,13 @@ class EmbeddedPlatform:
 
 
 @asynccontextmanager
-async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **settings: Any) -> AsyncIterator[EmbeddedPlatform]:
-    """Migrate all databases and start all services; stop them on leaving. A service gets the `settings` that it has a field for."""
+async def open_embedded_platform(
+    folder: Folder, clock: Clock = system_clock, *, mailbox: Any = None, webhook_receiver: Any = None, **settings: Any
+) -> AsyncIterator[EmbeddedPlatform]:
+    """Migrate all databases and start all services; stop them on leaving. A service gets the `settings` that it has a field for.
+
+    `mailbox` and `webhook_receiver` are used instead of the folder of mails, and of requests to webhooks.
+    """
     for service in PACKAGES.keys() - {Service.GATEWAY}:
         migrate(service, folder.database_url(service))
     async with AsyncExitStack() as stack:
@@ -57,6 +62,8 @@ async def open_embedded_platform(folder: Folder, clock: Clock = system_clock, **
             bus=bus,
             transport=lambda service: InProcessTransport(lambda: platform.apps.get(service)),
             clock=clock,
+            mailbox=mailbox,
+            webhook_receiver=webhook_receiver,
             background_work=platform.background_work,
             instance_name="embedded",
         )

@@ -55,6 +55,24 @@ def open_rebuild_requests(database_url: str) -> AbstractAsyncContextManager[Any]
     return requests
 
 
+def open_erasures(settings: CommonSettings) -> AbstractAsyncContextManager[Any]:
+    """Open the database of patient-service to repeat erasures in restored data."""
+    erasures: AbstractAsyncContextManager[Any] = importlib.import_module("patient_svc.wiring").open_erasures(settings)
+    return erasures
+
+
+async def withhold_unsent(database_url: str) -> tuple[int, int]:
+    """Withhold what a restored database of notification-service has still to send: messages, and deliveries to webhooks."""
+    counts: tuple[int, int] = await importlib.import_module("notify_svc.wiring").withhold_unsent(database_url)
+    return counts
+
+
+async def end_all_sessions(database_url: str) -> int:
+    """End every session of a restored database of auth-service."""
+    count: int = await importlib.import_module("auth_svc.wiring").end_all_sessions(database_url)
+    return count
+
+
 def migrate(service: Service, url: str) -> None:
     """Migrate the database of a service to the newest revision. This is cheap when there is nothing to do."""
     if service is Service.APPOINTMENT:

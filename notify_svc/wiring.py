@@ -34,6 +34,7 @@ from notify_svc.repository import INFRASTRUCTURE, SqlNotificationStore, SqlWebho
 from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
 from notify_svc.repository.due_work import SqlDueWorkStore
+from notify_svc.repository.restored import withhold_deliveries, withhold_messages
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compare import AppointmentComparison
@@ -64,11 +65,12 @@ from notify_svc.usecases.visit_links import VisitLinks
 from notify_svc.usecases.visit_retention import NotifiedVisitRetention
 from notify_svc.usecases.webhooks import Webhooks
 from shared.contracts.identity import Service
-from shared.kit.clock import Clock
+from shared.kit.clock import Clock, system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
+from shared.kit.sql import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +208,8 @@ def add_due_work(context: WiringContext, wakes: JobWakes) -> None:
 async def open_webhooks(context: WiringContext, wake_sender: Callable[[], None]) -> tuple[WebhookDispatcher, Callable[[], None]]:
     """Provide the use cases of webhooks, add their jobs, and return the dispatcher and the function that wakes it."""
     runtime, settings, store, clock = context.runtime, context.settings, context.store, context.clock
-    receiver = HttpWebhookReceiver.with_system_settings(AddressPolicy(settings.webhook_allow_private), clock)
+    policy = AddressPolicy(settings.webhook_allow_private)
+    receiver = runtime.overrides.webhook_receiver or HttpWebhookReceiver.with_system_settings(policy, clock)
     reads, secrets = SqlWebhookReads(store.database), StandardWebhookSecrets(settings.webhook_key)
     dispatcher = WebhookDispatcher(store, reads, receiver, secrets, clock, random, runtime.overrides.instance_name)
     maintenance = WebhookMaintenance(store, reads, HttpAdminAccounts(runtime.client(Service.AUTH)), clock, wake_sender)
@@ -240,6 +243,21 @@ async def open_mailbox(url: str) -> AsyncIterator[Mailbox]:
     else:
         async with SmtpMailbox(url) as mailbox:
             yield mailbox
+
+
+async def withhold_unsent(database_url: str, now: Clock = system_clock) -> tuple[int, int]:
+    """Withhold what a restored database has still to send, for `careslot restore`. Returns the numbers of messages and deliveries."""
+    messages = 0
+    async with Database(database_url) as database:
+        while True:
+            async with database.write() as connection:
+                count = await withhold_messages(connection, now())
+            messages += count
+            if not count:
+                break
+        async with database.write() as connection:
+            deliveries = await withhold_deliveries(connection)
+    return messages, deliveries
 
 
 def dead_letter_sources(runtime: ServiceRuntime) -> dict[Service, DeadLetterSource]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
 
 from fastapi import FastAPI
 
@@ -18,6 +20,7 @@ from patient_svc.clients import (
     HttpLiveVisits,
     HttpTreatments,
 )
+from patient_svc.domain.erasures import AppointmentAhead
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.repository import SqlPatientStore
@@ -43,10 +46,12 @@ from patient_svc.usecases.retention import RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
+from shared.contracts.refusals import Unavailable
 from shared.kit.clock import system_clock
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 from shared.kit.sql import Database
+from shared.kit.sql_idempotency import SqlIdempotencyStore
 
 
 @asynccontextmanager
@@ -113,3 +118,22 @@ async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildReque
     """Open the database for `careslot rebuild history`, which needs no keys."""
     async with Database(database_url) as database:
         yield RebuildRequests(SqlRebuildStore(database, system_clock), system_clock)
+
+
+class AppointmentsNotAsked:
+    """Implements AppointmentsAhead where no erasure depends on appointments."""
+
+    async def list_ahead(self, patient_ids: Collection[UUID], now: datetime) -> list[AppointmentAhead]:
+        raise Unavailable("appointment-service is not asked.", retry_after=1)
+
+
+@asynccontextmanager
+async def open_erasures(settings: PatientSettings) -> AsyncIterator[Erasures]:
+    """Open the database to repeat erasures in restored data. The events that follow leave when the services run."""
+    async with Database(settings.database_url) as database:
+        store = SqlPatientStore(
+            database, system_clock, wake_relay=lambda: None, keyring=RecordKeyring(parse_record_keys(settings.record_keys))
+        )
+        answers = SqlIdempotencyStore(database, INFRASTRUCTURE, system_clock)
+        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
+        yield Erasures(store, AppointmentsNotAsked(), answers, system_clock, policy)

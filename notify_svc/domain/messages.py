@@ -35,6 +35,8 @@ NEWER_MESSAGE = "newer_message"
 """The problem of a message that was not sent because a newer one about the same subject was."""
 ERASED = "erased"
 """The problem of a message that was not sent because the data of the recipient were erased."""
+RESTORED = "restored"
+"""The problem of a message that was unsent in a backup. Restoring makes it `unknown`, whatever the table of transitions says."""
 
 QUIET_HOURS = "quiet_hours"
 """The problem of a reminder that waits for the end of the recipient's quiet hours, or that was not sent because of them."""

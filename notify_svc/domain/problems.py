@@ -30,6 +30,7 @@ PROBLEMS = {
     "not_wanted": "The recipient no longer wants such messages.",
     "quiet_hours": "The recipient has quiet hours. A queued reminder waits for their end; a skipped one would have come too late.",
     "erased": "The data of the recipient were erased.",
+    "restored": "The message waited or was being sent when the backup was made from which the data were restored: it may have been sent.",
     "unexpected": "An error that has no code of its own. The detail has its type, or what an older release stored.",
 }
 """What each code means. The set is open: later releases add codes."""

@@ -79,6 +79,14 @@ class Erasures:
         deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before))
         return any(removed is not None for _, removed in deleted)
 
+    async def repeat(self, patient_id: UUID, erasure_id: UUID) -> bool:
+        """Erase a patient who was erased after the backup was made from which the data were restored; return False if that was done.
+
+        Raises NoSuchPatient for one who registered after it, and HasDependants for one who was the only guardian then.
+        """
+        deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id))
+        return any(removed is not None for _, removed in deleted)
+
     async def _erase(self, deletion: Deletion) -> list[Deleted]:
         deleted = await self._delete(deletion)
         for erasure, removed in deleted:

@@ -28,5 +28,6 @@ class Overrides:
     transport: Transport | None = None
     clock: Clock = system_clock
     mailbox: Any = None
+    webhook_receiver: Any = None
     background_work: BackgroundWork | None = None
     instance_name: str = field(default_factory=lambda: str(new_id()))

@@ -10,6 +10,7 @@ import pytest
 from shared.contracts.identity import Service
 from tests.faults.booking_load import BookingLoad
 from tests.faults.breakable_proxy import BreakableProxy
+from tests.platform.audited_clinic import run_verify
 from tests.platform.houses import Distributed, Embedded
 from tests.servers import server
 
@@ -26,6 +27,7 @@ def test_bookings_survive_when_the_embedded_platform_is_killed(tmp_path: Path) -
         load.finish()
         load.check_bookings()
         load.check_mails()
+        assert run_verify(platform, patience_seconds=30)[1]["faults"] == []
         assert platform.process.end() == 0
 
 
@@ -44,6 +46,7 @@ def test_bookings_survive_when_one_of_two_appointment_services_is_killed(tmp_pat
         load.finish()
         load.check_bookings()
         load.check_mails()
+        assert run_verify(platform, patience_seconds=30)[1]["faults"] == []
     finally:
         platform.end()
 
@@ -65,6 +68,7 @@ def test_bookings_continue_without_the_broker_and_their_mails_are_sent_later(tmp
         proxy.reconnect()
         load.check_bookings()
         load.check_mails()
+        assert run_verify(platform, patience_seconds=30)[1]["faults"] == []
     finally:
         platform.end()
         proxy.close()

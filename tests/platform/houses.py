@@ -172,13 +172,27 @@ class Distributed:
         log = self.folder / f"{service}-{number}.log"
         self.processes[service, number] = Process(sys.executable, *arguments, environment=self.environment, log=log)
 
-    def end(self) -> None:
+    def __enter__(self) -> Distributed:
+        try:
+            self.start()
+        except BaseException:
+            self.end()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.end()
+
+    def stop_instances(self) -> None:
         for process in self.processes.values():
             process._child.terminate()
         for process in self.processes.values():
             with suppress(subprocess.TimeoutExpired):
                 process._child.wait(15)
             process.kill()
+
+    def end(self) -> None:
+        self.stop_instances()
         self.smtp.stop()
         self._delete_data()
 

@@ -127,3 +127,38 @@ def test_production_may_be_named_in_a_file(folder: Path) -> None:
     ran = run_process("serve", "--dev", "--data", "data", CARESLOT_ENV_FILE=str(folder / "environment"))
     assert (ran.returncode, ran.stderr) == (1, "CARESLOT_ENV: careslot serve refuses --dev in production\n")
     assert not (folder / "data").exists()
+
+
+def test_an_auditor_without_data_says_what_is_missing(folder: Path) -> None:
+    ran = run_command("verify")
+    assert (ran.exit_code, ran.stdout) == (4, "")
+    assert ran.stderr.startswith("the store of auth-service cannot be read: there is no file ")
+    assert len(ran.stderr.splitlines()) == 1
+    partly = run_command("verify", AUTH_DATABASE_URL=f"sqlite+aiosqlite:///{folder / 'auth.db'}")
+    assert partly.exit_code == 4
+    assert partly.stderr.startswith("not set: PATIENT_DATABASE_URL, ")
+    assert list(folder.iterdir()) == []
+
+
+def test_the_auditor_says_that_a_database_is_of_another_release(folder: Path) -> None:
+    for name in ("auth", "patient", "doctor", "scheduling", "appointment", "admin", "notify", "bus"):
+        with closing(sqlite3.connect(folder / f"{name}.db")) as database:
+            database.execute("CREATE TABLE leases (name TEXT, holder TEXT, until TIMESTAMP)")
+    ran = run_command("verify", "--data", str(folder))
+    assert (ran.exit_code, len(ran.stderr.splitlines())) == (4, 1)
+    assert "careslot migrate" in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_without_a_terminal_the_pass_phrase_comes_from_the_environment(folder: Path, command: str) -> None:
+    ran = run_command(command, "clinic.backup", "--data", "data")
+    assert ran.exit_code == 2
+    assert "CARESLOT_BACKUP_PASSPHRASE" in ran.stderr
+    short = run_command("backup", "clinic.backup", "--data", "data", CARESLOT_BACKUP_PASSPHRASE="short")
+    assert (short.exit_code, "fewer than 12 characters" in short.stderr) == (2, True)
+    absent = run_command("backup", "clinic.backup", "--data", "data", CARESLOT_BACKUP_PASSPHRASE_FILE=str(folder / "absent"))
+    assert (absent.exit_code, "cannot be read" in absent.stderr) == (2, True)
+    (folder / "pass").write_text("long enough pass phrase\n")
+    missing = run_command(command, "clinic.backup", "--data", "data", CARESLOT_BACKUP_PASSPHRASE_FILE=str(folder / "pass"))
+    assert (missing.exit_code, len(missing.stderr.splitlines())) == (1, 1)
+    assert not (folder / "clinic.backup").exists()

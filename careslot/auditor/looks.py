@@ -1,0 +1,128 @@
+"""Running the checks, and looking again at what seemed wrong.
+
+The stores are read one after the other while the product runs. The checks read in an order in which nothing legitimate looks like a fault;
+looking again is the second defence. A finding becomes a fault when it was there at every look, and its evidence never changed. Work that is
+under way becomes one only when it has waited for longer than STUCK_AFTER.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from careslot.auditor.findings import Check, Finding, Key
+from careslot.auditor.stores import Stores
+
+STUCK_AFTER = timedelta(minutes=20)
+"""The bus gives an event up after twelve minutes, and the jobs that complete what was left run every five."""
+EARLIER_LOOKS = (1 / 30, 1 / 10, 1 / 5, 2 / 3)
+"""The pauses before each further look, as shares of the patience."""
+MAX_SUSPECTS = 10_000
+"""No more findings are kept: where there are so many, a whole store is wrong."""
+MAX_ROUNDS = 3
+"""How often the looks are repeated for findings whose evidence changes."""
+
+
+@dataclass(slots=True)
+class AuditResult:
+    """What the auditor found. `checked` counts the keys that each check has examined, `waiting` is work that is under way.
+
+    `complete` is False if there were more than MAX_SUSPECTS findings.
+    """
+
+    checked: dict[str, int] = field(default_factory=dict)
+    faults: list[Finding] = field(default_factory=list)
+    waiting: list[Finding] = field(default_factory=list)
+    complete: bool = True
+
+
+class AuditProgress(Protocol):
+    """Shows how far the auditor is."""
+
+    def begin(self, check: str) -> None:
+        """A check begins."""
+
+    def advance(self, count: int) -> None:
+        """The running check has examined some more keys."""
+
+    def look_again(self, count: int) -> None:
+        """Some findings are examined again."""
+
+
+@dataclass(slots=True)
+class _Suspect:
+    """A finding that may be a fault. `looks` counts the looks in a row with the same evidence."""
+
+    check: Check
+    finding: Finding
+    looks: int = 1
+
+
+Suspects = dict[tuple[str, str, Key], _Suspect]
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """Reads everything once, and what seems wrong several times over `patience_seconds`."""
+
+    stores: Stores
+    checks: Sequence[Check]
+    progress: AuditProgress
+    patience_seconds: float
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+
+    async def run(self) -> AuditResult:
+        """Return what is wrong, ordered by check and key."""
+        result, suspects = AuditResult(), Suspects()
+        for check in self.checks:
+            result.checked[check.name] = await self._run_check(check, suspects)
+        result.complete = len(suspects) < MAX_SUSPECTS
+        suspects = await self._confirm(suspects)
+        for suspect in suspects.values():
+            is_fault = self._is_fault(suspect.finding) and suspect.looks > len(EARLIER_LOOKS)
+            (result.faults if is_fault else result.waiting).append(suspect.finding)
+        return result
+
+    async def _run_check(self, check: Check, suspects: Suspects) -> int:
+        self.progress.begin(check.name)
+        count = 0
+        async for keys in check.pages(self.stores):
+            for finding in await check.examine(self.stores, keys):
+                suspects[check.name, *finding.identity] = _Suspect(check, finding)
+            count += len(keys)
+            self.progress.advance(len(keys))
+            if len(suspects) >= MAX_SUSPECTS:
+                break
+        return count
+
+    async def _confirm(self, suspects: Suspects) -> Suspects:
+        """Look again, until every suspect that is left has had the same evidence at all looks of a round."""
+        for _ in range(MAX_ROUNDS):
+            for share in EARLIER_LOOKS:
+                if not suspects:
+                    return suspects
+                self.progress.look_again(len(suspects))
+                await self.sleep(self.patience_seconds * share)
+                suspects = await self._look_again(suspects)
+            if all(suspect.looks > len(EARLIER_LOOKS) for suspect in suspects.values()):
+                break
+        return suspects
+
+    async def _look_again(self, suspects: Suspects) -> Suspects:
+        """Return the suspects that are still there."""
+        still = Suspects()
+        for check in dict.fromkeys(suspect.check for suspect in suspects.values()):
+            keys = list(dict.fromkeys(suspect.finding.key for suspect in suspects.values() if suspect.check is check))
+            for first in range(0, len(keys), 100):
+                for finding in await check.examine(self.stores, keys[first : first + 100]):
+                    identity = (check.name, *finding.identity)
+                    if previous := suspects.get(identity):
+                        is_same = previous.finding.evidence == finding.evidence
+                        still[identity] = _Suspect(check, finding, previous.looks + 1 if is_same else 1)
+        return still
+
+    def _is_fault(self, finding: Finding) -> bool:
+        return finding.since is None or self.stores.now() - finding.since > STUCK_AFTER

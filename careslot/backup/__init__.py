@@ -1,0 +1,1 @@
+"""Backups of an embedded installation: `careslot backup` and `careslot restore`."""
