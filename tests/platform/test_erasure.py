@@ -84,10 +84,10 @@ def test_a_walk_in_who_was_merged_just_before_is_erased_with_the_target(platform
     service = create_service_type(admin)
     doctor, name, reason = create_doctor(admin, service), rare_word("Kim Walker"), rare_word("reason")
     patient = register_patient(platform, rare_word("Kim Erased"))
-    walk_in = admin.request("POST", "/patients", {"full_name": name, "phone": "+49 30 7654321"}, status=201, key="walk-in")
+    walk_in = admin.request("POST", "/patients", {"full_name": name, "phone": "+49 30 7654321"}, status=201, key="walk-in-to-erase")
     start = list_slots(patient, service, doctor.id)[0]["starts_at"]
     body = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": start, "patient_id": walk_in["id"], "reason": reason}
-    visit = admin.request("POST", "/appointments", body, status=201, key="visit")
+    visit = admin.request("POST", "/appointments", body, status=201, key="visit-to-erase")
     admin.request("POST", f"/patients/{walk_in['id']}/merge", {"into": patient.id})
 
     patient.request("DELETE", "/patients/me?appointments=cancel", status=202)

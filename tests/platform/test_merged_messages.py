@@ -12,10 +12,10 @@ def test_mails_about_a_walk_ins_visit_are_the_targets_after_a_merge(platform: Pl
     admin = sign_in_admin(platform)
     service = create_service_type(admin)
     doctor, target, old_address = create_doctor(admin, service), register_patient(platform), f"w{uuid4().hex[:12]}@mail.example"
-    walk_in = admin.request("POST", "/patients", {"full_name": "Mina Park", "email": old_address}, status=201, key="walk-in")
+    walk_in = admin.request("POST", "/patients", {"full_name": "Mina Park", "email": old_address}, status=201)
     start = list_slots(target, service, doctor.id)[0]["starts_at"]
     body = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": start, "patient_id": walk_in["id"]}
-    visit = admin.request("POST", "/appointments", body, status=201, key="visit")
+    visit = admin.request("POST", "/appointments", body, status=201)
     wait_for_mails(platform, old_address, 1)
     assert target.request("GET", "/patients/me/messages")["items"] == []
 
