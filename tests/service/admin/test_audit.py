@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import re
 from collections.abc import AsyncIterator
@@ -11,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 from sqlalchemy import func, insert, select, text
 
@@ -23,16 +24,17 @@ from admin_svc.repository.audit import matching_lines
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines, oldest_day, oldest_positions
 from admin_svc.repository.tables import AUDIT_HEADS, AUDIT_LINES, FORMER_IDS
 from admin_svc.usecases.audit import AuditRetention
-from shared.contracts.events import AuditRecorded, PatientMerged
-from shared.contracts.identity import Role, Service
+from shared.contracts.events import PatientMerged
+from shared.contracts.identity import Role
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.running import NOON, RunningService, not_found_response, run_service
+from tests.running import NOON, RunningService, run_service
+from tests.service.admin.audit_events import DOCTOR, SAM, an_audit_event, sign_heads
 from tests.tokens import bearer, service_bearer
 
 ADMIN = bearer(Role.ADMIN)
-DOCTOR, NURSE, SAM, KIM, LEE = (UUID(int=number) for number in range(1, 6))
+NURSE, KIM, LEE = UUID(int=2), UUID(int=4), UUID(int=5)
 
 
 @pytest.fixture
@@ -40,31 +42,6 @@ async def admin(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     """The service on SQLite and on MariaDB."""
     async with run_service("admin_svc", tmp_path, sign_heads, database_url=sql_url, retention_database_url=sql_url) as service:
         yield service
-
-
-def sign_heads(request: httpx.Request) -> httpx.Response:
-    """Answer as auth-service does when it signs a head of the audit trail."""
-    if not request.url.path.startswith("/internal/audit-heads/"):
-        return not_found_response()
-    day = request.url.path.rpartition("/")[2]
-    return httpx.Response(200, json={"day": day, "key_id": "key-1", "signature": f"signed {day}"})
-
-
-def an_audit_event(**changes: Any) -> AuditRecorded:
-    facts = {
-        "id": new_id(),
-        "occurred_at": NOON,
-        "subject_id": SAM,
-        "actor_id": DOCTOR,
-        "actor_role": Role.DOCTOR,
-        "action": "medical_history.read",
-        "relation": "treating_doctor",
-        "outcome": "done",
-        "row_id": UUID(int=9),
-        "request_id": "req-1",
-        "source": Service.PATIENT,
-    }
-    return AuditRecorded.model_validate(facts | changes)
 
 
 async def list_lines(service: RunningService, **params: Any) -> list[dict[str, Any]]:
@@ -184,6 +161,26 @@ async def test_an_event_that_is_delivered_again_changes_no_line(admin: RunningSe
     await admin.publish_event(event.model_copy(update={"actor_id": KIM, "outcome": "refused"}))
     (line,) = await list_lines(admin)
     assert (line["actor"], line["outcome"]) == (str(DOCTOR), "done")
+
+
+async def test_a_page_as_csv_is_paged_as_json_is_and_runs_no_formula(admin: RunningService) -> None:
+    for number, request_id in enumerate(("=1+1", "+1", "-1", "@SUM(A1)", "plain")):
+        event = an_audit_event(occurred_at=NOON + timedelta(seconds=number), request_id=request_id, after={"status": "done"})
+        await admin.publish_event(event)
+    rows, url = list[dict[str, str]](), "/admin/audit?limit=2"
+    while url:
+        response = await admin.http.get(url, headers=ADMIN | {"Accept": "text/csv"})
+        assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+        assert response.headers["cache-control"] == "no-store"
+        rows += csv.DictReader(io.StringIO(response.text))
+        url = response.links["next"]["url"] if "next" in response.links else ""
+    assert [row["request_id"] for row in rows] == ["plain", "'@SUM(A1)", "'-1", "'+1", "'=1+1"]
+    as_json = await list_lines(admin)
+    assert [row["hash"] for row in rows] == [line["hash"] for line in as_json]
+    assert list(rows[0]) == list(as_json[0])
+    assert (rows[0]["before"], rows[0]["after"]) == ("", '{"status": "done"}')
+    refused = await admin.http.get("/admin/audit?after=bmV4dA", headers=ADMIN | {"Accept": "text/csv"})
+    assert refused.json()["code"] == "bad_cursor"
 
 
 async def count_lines(url: str) -> int:
