@@ -55,6 +55,7 @@ env:  ## write .env with random passwords and CARESLOT_TIME_ZONE (default UTC) f
 	@$(PYTHON) deploy/make_env.py
 
 docs: .venv/.ready  ## write docs/events.md, docs/configuration.md and the catalogue of codes from the code
+	@$(RUN)python docs/make_audit.py
 	@$(RUN)python docs/make_events.py
 	@$(RUN)python docs/make_configuration.py
 	@$(RUN)python docs/make_problems.py

@@ -35,8 +35,11 @@ class HttpUserAccountClient:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return await self.service.get("/internal/accounts", Page[AccountSummary], **query)
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
-        body = _with_expected_version({**changes, "change_id": str(change_id)}, expected_version)
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
+    ) -> AccountSummary:
+        sent_by = {"change_id": str(change_id), "by": by.model_dump(mode="json")}
+        body = _with_expected_version({**changes, **sent_by}, expected_version)
         updated = await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body, is_repeatable=True)
         return AccountSummary.model_validate(updated)
 

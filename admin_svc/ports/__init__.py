@@ -8,13 +8,14 @@ from admin_svc.ports.clients import (
     PatientNameClient,
     UserAccountClient,
 )
-from admin_svc.ports.store import AuditStore, AuditTransaction, OldAuditLines, UserStore, UserTransaction
+from admin_svc.ports.store import AuditStore, AuditTransaction, ChainTransaction, OldAuditLines, UserStore, UserTransaction
 
 __all__ = [
     "AdminAppointment",
     "AppointmentClient",
     "AuditStore",
     "AuditTransaction",
+    "ChainTransaction",
     "DoctorProfileClient",
     "HeadSigner",
     "OldAuditLines",

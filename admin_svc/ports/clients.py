@@ -38,8 +38,10 @@ class UserAccountClient(Protocol):
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         """Return one page of accounts; `query` has the filters, `limit` and `after` of auth-service."""
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
-        """Change fields of an account; a repetition with the same `change_id` changes nothing more.
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
+    ) -> AccountSummary:
+        """Change fields of an account for an admin; a repetition with the same `change_id` changes nothing more.
 
         Raises NotFound, Stale, EmailTaken or LastAdmin.
         """

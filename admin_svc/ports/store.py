@@ -14,7 +14,26 @@ from admin_svc.domain.users import NewUser, PendingUser
 from shared.contracts.audit import AuditHeadSignature
 
 
-class UserTransaction(Protocol):
+class ChainTransaction(Protocol):
+    """A transaction that can append to the audit trail."""
+
+    async def lock_chain_end(self) -> ChainEnd:
+        """Return the end of the chain, which no other transaction changes until this one ends."""
+
+    async def save_chain_end(self, end: ChainEnd) -> None:
+        """Store the new end of the chain, which this transaction has locked."""
+
+    async def has_line(self, line_id: UUID) -> bool:
+        """Return whether a line with this id is stored."""
+
+    async def append_line(self, line: AuditLine) -> None:
+        """Append a line that has its place in the chain."""
+
+    async def insert_head(self, head: DayHead) -> None:
+        """Store the head of a day that has ended."""
+
+
+class UserTransaction(ChainTransaction, Protocol):
     """A transaction with pending users: it commits on leaving and rolls back on any exception."""
 
     async def insert_pending_user(self, user: NewUser, requested_at: datetime) -> None:
@@ -34,23 +53,8 @@ class UserStore(Protocol):
         """Open a transaction."""
 
 
-class AuditTransaction(Protocol):
+class AuditTransaction(ChainTransaction, Protocol):
     """A transaction with the audit trail: it commits on leaving and rolls back on any exception."""
-
-    async def lock_chain_end(self) -> ChainEnd:
-        """Return the end of the chain, which no other transaction changes until this one ends."""
-
-    async def save_chain_end(self, end: ChainEnd) -> None:
-        """Store the new end of the chain, which this transaction has locked."""
-
-    async def has_line(self, line_id: UUID) -> bool:
-        """Return whether a line with this id is stored."""
-
-    async def append_line(self, line: AuditLine) -> None:
-        """Append a line that has its place in the chain."""
-
-    async def insert_head(self, head: DayHead) -> None:
-        """Store the head of a day that has ended."""
 
     async def save_signature(self, signed: AuditHeadSignature, signed_at: datetime) -> None:
         """Store the signature of a head, unless it has one."""

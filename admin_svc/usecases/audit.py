@@ -7,7 +7,7 @@ from datetime import date
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.domain.audit_chain import first_kept_day
-from admin_svc.ports import AuditStore, AuditTransaction, OldAuditLines
+from admin_svc.ports import AuditStore, ChainTransaction, OldAuditLines
 from shared.contracts.events import AuditRecorded, PatientMerged
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
@@ -49,7 +49,7 @@ class AuditTrail:
         return await self.store.list_lines(wanted, limit + 1, after)
 
 
-async def append_to_chain(tx: AuditTransaction, line: AuditLine) -> None:
+async def append_to_chain(tx: ChainTransaction, line: AuditLine) -> None:
     """Append a line at the end of the chain, unless its id is stored already: the stored line stays as it is.
 
     Other transactions that append wait until this one ends. The first line of a day stores the head of the day before it.

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from appointment_svc.domain.transitions import RESCHEDULABLE, AppointmentStatus
-from shared.contracts.events import AppointmentEvent
+from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import AppointmentEvent, AuditRecorded
 from shared.contracts.http import Actor
+from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
 
 if TYPE_CHECKING:
@@ -49,10 +51,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """A history entry and an event that the next save writes together with the appointment."""
+    """A history entry, an event and a line of the audit trail that the next save writes together with the appointment."""
 
     entry: HistoryEntry
     event: AppointmentEvent | None
+    audit: AuditRecorded
 
 
 def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
@@ -69,7 +72,7 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
         version=before.version + 1,
         updated_at=change.at,
         history=(*after.history, entry),
-        unsaved_change=RecordedChange(entry, None),
+        unsaved_change=RecordedChange(entry, None, _audit_event(after, entry, change)),
     )
     if topic is None or after.doctor is None:
         return recorded
@@ -78,7 +81,7 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     new_sequence = before.status is not AppointmentStatus.PENDING and is_rescheduled
     recorded = replace(recorded, sequence=after.sequence + int(new_sequence), event_count=before.event_count + 1)
     event = _event(recorded, topic, change, previous=before if moved else None, changed=changed)
-    return replace(recorded, unsaved_change=RecordedChange(entry, event))
+    return replace(recorded, unsaved_change=RecordedChange(entry, event, _audit_event(after, entry, change)))
 
 
 def _event(
@@ -104,6 +107,24 @@ def _event(
         mode=appointment.service.mode,
         changed=list(changed),
         **before,
+    )
+
+
+def _audit_event(appointment: Appointment, entry: HistoryEntry, change: Change) -> AuditRecorded:
+    """Return the line of the audit trail about a change. It has no texts: the history entry `row_id` has the note."""
+    return AuditRecorded(
+        id=derive_id(change.event_id, "audit"),
+        occurred_at=change.at,
+        subject_id=appointment.patient_id,
+        actor_id=change.actor.id,
+        actor_role=change.actor.role,
+        action=f"appointment.{entry.action}",
+        relation="self" if change.actor.id == appointment.patient_id else change.actor.role.value,
+        outcome="done",
+        row_id=entry.id,
+        source=Service.APPOINTMENT,
+        before={"appointment_id": str(appointment.id), **entry.before},
+        after={"appointment_id": str(appointment.id), **entry.after},
     )
 
 

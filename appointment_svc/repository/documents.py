@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from appointment_svc.domain.appointment import Appointment
-from shared.contracts.events import AppointmentEvent
+from shared.contracts.events import Event
 from shared.kit.logs import traceparent
 
 ADAPTER = TypeAdapter(Appointment)
@@ -84,11 +84,11 @@ class Documents(Protocol):
     async def insert(self, document: Document) -> bool:
         """Insert a document, with its `link_hashes`; return False if its id exists."""
 
-    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, events: list[str]) -> bool:
         """Set fields, and append a history entry and a pending event, if the document has this row version; return False otherwise."""
 
-    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
-        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version.
+    async def rewrite(self, document_id: str, row_version: int, document: Document, events: list[str]) -> bool:
+        """Set fields, the history too, append pending events, and delete the hashes of links, if the document has this row version.
 
         Return False otherwise.
         """
@@ -201,7 +201,7 @@ def from_document(document: Document) -> Appointment:
     return ADAPTER.validate_python(_renamed(document, _inverse(STORED_NAMES)) | {"sync": sync, "intake": answers})
 
 
-def event_text(event: AppointmentEvent) -> str:
+def event_text(event: Event) -> str:
     """Return an event in the form in which it is stored in its document."""
     return json.dumps(event.to_cloudevent(SOURCE, traceparent.get()))
 

@@ -98,19 +98,19 @@ class MongoDocuments:
                 return False
         return True
 
-    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
-        """Set fields and append entry and event, if the document has this row version; return False otherwise."""
-        appended = ({"history": entry} if entry else {}) | ({"pending_events": event} if event else {})
-        operators = {"$set": changes} | ({"$push": appended} if appended else {}) | ({"$inc": {"unsent": 1}} if event else {})
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, events: list[str]) -> bool:
+        """Set fields and append entry and events, if the document has this row version; return False otherwise."""
+        appended = ({"history": entry} if entry else {}) | ({"pending_events": {"$each": events}} if events else {})
+        operators = {"$set": changes} | ({"$push": appended} if appended else {}) | ({"$inc": {"unsent": len(events)}} if events else {})
         async with unavailable_on_failure():
             result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
         return bool(result.matched_count)
 
-    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
-        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version."""
+    async def rewrite(self, document_id: str, row_version: int, document: Document, events: list[str]) -> bool:
+        """Set fields, the history too, append pending events, and delete the hashes of links, if the document has this row version."""
         operators: Document = {"$set": document | {"link_hashes": []}}
-        if event:
-            operators |= {"$push": {"pending_events": event}, "$inc": {"unsent": 1}}
+        if events:
+            operators |= {"$push": {"pending_events": {"$each": events}}, "$inc": {"unsent": len(events)}}
         async with unavailable_on_failure():
             result = await self._collection.update_one({"_id": document_id, "edition": row_version}, operators)
         return bool(result.matched_count)

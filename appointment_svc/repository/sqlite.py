@@ -35,8 +35,8 @@ class SqliteDocuments:
                 await connection.execute(_link_insert(), links)
         return True
 
-    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, event: str | None) -> bool:
-        """Set fields and append entry and event, if the document has this row version; return False otherwise."""
+    async def update(self, document_id: str, row_version: int, changes: Document, entry: Document | None, events: list[str]) -> bool:
+        """Set fields and append entry and events, if the document has this row version; return False otherwise."""
         same_row = and_(COLUMNS.id == document_id, COLUMNS.edition == row_version)
         async with self.database.write() as connection:
             stored = await connection.scalar(select(COLUMNS.document).where(same_row))
@@ -44,20 +44,20 @@ class SqliteDocuments:
                 return False
             document = stored | changes
             document["history"] = stored["history"] + ([entry] if entry else [])
-            document["pending_events"] = stored["pending_events"] + ([event] if event else [])
+            document["pending_events"] = stored["pending_events"] + events
             row = {name: document[name] for name in ("edition", *KEYS)}
             row |= {"unsent": len(document["pending_events"]), "document": document}
             await connection.execute(update(TABLE).where(same_row).values(row))
         return True
 
-    async def rewrite(self, document_id: str, row_version: int, document: Document, event: str | None) -> bool:
-        """Set fields, the history too, append a pending event, and delete the hashes of links, if the document has this row version."""
+    async def rewrite(self, document_id: str, row_version: int, document: Document, events: list[str]) -> bool:
+        """Set fields, the history too, append pending events, and delete the hashes of links, if the document has this row version."""
         same_row = and_(COLUMNS.id == document_id, COLUMNS.edition == row_version)
         async with self.database.write() as connection:
             stored = await connection.scalar(select(COLUMNS.document).where(same_row))
             if stored is None:
                 return False
-            rewritten = stored | document | {"pending_events": stored["pending_events"] + ([event] if event else [])}
+            rewritten = stored | document | {"pending_events": stored["pending_events"] + events}
             row = {name: rewritten[name] for name in ("edition", *KEYS)}
             row |= {"unsent": len(rewritten["pending_events"]), "document": rewritten}
             await connection.execute(update(TABLE).where(same_row).values(row))

@@ -40,7 +40,9 @@ from appointment_svc.repository.documents import (
     micros,
     to_document,
 )
+from shared.contracts.events import AuditRecorded
 from shared.kit.cursors import parse_instant_and_id
+from shared.kit.logs import request_id
 from shared.kit.unreadable import log_unreadable, read_rows
 
 ORDER_FIELDS = {"starts_at": "starts_us", "created_at": "created_us"}
@@ -59,11 +61,11 @@ class DocumentStore:
 
     async def insert(self, appointment: Appointment, link_hash: str) -> bool:
         """Insert an appointment, with the hash of its patient's link; return False if its id exists."""
-        event = _pending_event(appointment)
+        events = _pending_events(appointment)
         document = to_document(appointment) | {
-            "pending_events": [event] if event else [],
+            "pending_events": events,
             "published_events": [],
-            "unsent": int(bool(event)),
+            "unsent": len(events),
             "link_hashes": [link_hash],
         }
         return await self.documents.insert(document)
@@ -96,20 +98,20 @@ class DocumentStore:
         """
         changes = to_document(appointment) | {"edition": appointment.row_version + 1}
         entries = changes.pop("history")
-        event = _pending_event(appointment)
+        events = _pending_events(appointment)
         new_entry = entries[-1] if appointment.unsaved_change else None
-        if not await self.documents.update(str(appointment.id), appointment.row_version, changes, new_entry, event):
+        if not await self.documents.update(str(appointment.id), appointment.row_version, changes, new_entry, events):
             raise RowChanged
-        if event:
+        if events:
             self.wake_relay()
         return replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
 
     async def save_erased(self, appointment: Appointment) -> None:
         """Save an appointment without texts, its whole history too, and delete the hashes of its links; raise RowChanged as `save` does."""
-        document, event = to_document(appointment) | {"edition": appointment.row_version + 1}, _pending_event(appointment)
-        if not await self.documents.rewrite(str(appointment.id), appointment.row_version, document, event):
+        document, events = to_document(appointment) | {"edition": appointment.row_version + 1}, _pending_events(appointment)
+        if not await self.documents.rewrite(str(appointment.id), appointment.row_version, document, events):
             raise RowChanged
-        if event:
+        if events:
             self.wake_relay()
 
     async def list_of_patient(self, patient_id: UUID, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
@@ -192,7 +194,7 @@ class DocumentStore:
         Do nothing if the appointment was saved since it was read. Only the field `unsettled_us`, by which `list_pending` selects, is
         changed; the next save sets it to the time of the intent again.
         """
-        await self.documents.update(str(appointment.id), appointment.row_version, {"unsettled_us": micros(due_at)}, None, None)
+        await self.documents.update(str(appointment.id), appointment.row_version, {"unsettled_us": micros(due_at)}, None, [])
 
     async def list_unanswered(self, before: datetime, limit: int, after: StoredAppointment | None) -> list[StoredAppointment]:
         """Return requested appointments that start before an instant, ordered by start and id, after the appointment `after`."""
@@ -318,10 +320,11 @@ def _read_doctor(row: DoctorRow) -> ChangedDoctor | UnreadableDoctor:
 
 
 def _read_change(document: Document) -> StoredChange:
-    """Return the change of a document; events that cannot be read are logged and left out."""
+    """Return the change of a document, without lines of the audit trail; events that cannot be read are logged and left out."""
     stored = [*document["published_events"], *document["pending_events"]]
     events = read_rows("event", stored, _read_envelope, lambda _event: document["id"])
-    return StoredChange(UUID(document["id"]), from_micros(document["changed_us"]), tuple(events))
+    of_appointment = tuple(event for event in events if event.get("type") != AuditRecorded.topic)
+    return StoredChange(UUID(document["id"]), from_micros(document["changed_us"]), of_appointment)
 
 
 def _read_envelope(event: str) -> dict[str, Any]:
@@ -332,9 +335,13 @@ def _read_envelope(event: str) -> dict[str, Any]:
     return envelope
 
 
-def _pending_event(appointment: Appointment) -> str | None:
-    event = appointment.unsaved_change.event if appointment.unsaved_change else None
-    return event_text(event) if event else None
+def _pending_events(appointment: Appointment) -> list[str]:
+    """Return the events of the change that is saved now: that of the appointment, if there is one, and that of the audit trail."""
+    change = appointment.unsaved_change
+    if change is None:
+        return []
+    audit = change.audit.model_copy(update={"request_id": request_id.get()})
+    return [event_text(event) for event in (change.event, audit) if event is not None]
 
 
 def _allowed_ids(requested: tuple[UUID, ...], owners: tuple[UUID, ...] | None) -> list[str] | None:

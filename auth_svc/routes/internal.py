@@ -93,7 +93,7 @@ async def search_accounts(body: AccountSearch, _caller: PatientService, accounts
 async def change_account(
     account_id: UUID, body: UpdateAccount, _caller: AdminService, accounts: UseAccounts, response: Response
 ) -> Account:
-    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version, body.change_id))
+    return with_etag(response, await accounts.update(account_id, body.changes, body.expected_version, body.change_id, by=body.by))
 
 
 @router.post("/password-resets/{reset_id}/token", response_model=ResetTokenOut, responses=refusals(TokenInvalid))

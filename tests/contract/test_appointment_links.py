@@ -118,7 +118,7 @@ async def test_an_event_that_cannot_be_read_is_left_out_and_stops_no_other(
     await backend.add(appointment)
     await backend.store.save(cancelled(appointment))
     document = await stored_document(backend, appointment)
-    assert await backend.documents.update(str(appointment.id), document["edition"], {"edition": document["edition"]}, None, damaged)
+    assert await backend.documents.update(str(appointment.id), document["edition"], {"edition": document["edition"]}, None, [damaged])
     (change,) = await changes(backend)
     assert topics(change) == ["cancelled"]
     assert "stored_item_unreadable" in caplog.text
@@ -129,6 +129,6 @@ async def test_an_appointment_that_cannot_be_read_is_listed_with_its_events(back
     await backend.add(appointment)
     saved = await backend.store.save(cancelled(appointment))
     changed = {"intent": {"kind": "teleport"}, "edition": saved.row_version + 1}
-    assert await backend.documents.update(str(appointment.id), saved.row_version, changed, None, None)
+    assert await backend.documents.update(str(appointment.id), saved.row_version, changed, None, [])
     assert [topics(change) for change in await changes(backend)] == [["cancelled"]]
     assert json.dumps([change.cloudevents for change in await changes(backend)])

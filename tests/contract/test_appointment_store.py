@@ -275,7 +275,7 @@ async def test_an_intent_that_was_stored_before_holds_existed_is_read(backend: B
     appointment = an_appointment(AppointmentStatus.PENDING)
     await backend.add(appointment)
     intent = {name: value for name, value in (await stored_document(backend, appointment))["intent"].items() if name != "hold_id"}
-    assert await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, None)
+    assert await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent, "edition": 2}, None, [])
     assert await backend.store.find(appointment.id) == replace(appointment, row_version=2)
 
 

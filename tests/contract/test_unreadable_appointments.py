@@ -53,7 +53,7 @@ async def add_unreadable(backend: Backend, appointment: Appointment, **changes: 
     await backend.add(appointment)
     document = await stored_document(backend, appointment)
     fields = changes or {"intent": document["intent"] | {"kind": "teleport"}}
-    assert await backend.documents.update(str(appointment.id), appointment.row_version, fields, None, None)
+    assert await backend.documents.update(str(appointment.id), appointment.row_version, fields, None, [])
 
 
 async def test_pending_appointments_that_cannot_be_read_do_not_stop_the_others(
@@ -79,7 +79,7 @@ async def test_a_pending_appointment_that_a_newer_release_can_read_again_is_comp
     await add_unreadable(backend, appointment)
     intent = (await stored_document(backend, appointment))["intent"] | {"kind": "book"}
     assert await clinic.reconciliation.retry_pending() == 1
-    await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent}, None, None)
+    await backend.documents.update(str(appointment.id), appointment.row_version, {"intent": intent}, None, [])
     backend.clock.advance(MINUTE)
     assert await clinic.reconciliation.retry_pending() == 1
     assert (await backend.store.get(appointment.id)).status is AppointmentStatus.BOOKED
@@ -119,7 +119,7 @@ async def test_an_appointment_that_cannot_be_read_does_not_stop_the_others_of_a_
     assert [await clinic.merge_follower.follow_merges() for _ in range(2)] == [1, 0]
     assert (await backend.store.get(readable.id)).patient_id == STRANGER
     assert [merged.id for merged in await backend.store.list_merged_patients(10, None)] == [PATIENT]
-    await backend.documents.update(str(unreadable.id), unreadable.row_version, {"status": "booked"}, None, None)
+    await backend.documents.update(str(unreadable.id), unreadable.row_version, {"status": "booked"}, None, [])
     assert [await clinic.merge_follower.follow_merges() for _ in range(2)] == [1, 0]
     assert (await backend.store.get(unreadable.id)).patient_id == STRANGER
     assert await backend.store.list_merged_patients(10, None) == []
@@ -151,7 +151,7 @@ async def test_doctors_to_follow_are_listed_in_pages(backend: Backend) -> None:
 async def test_an_event_that_cannot_be_read_does_not_stop_the_others(backend: Backend) -> None:
     first, second = (an_appointment(id=UUID(int=number)) for number in (1, 2))
     await backend.add(first, second)
-    await backend.documents.update(str(first.id), first.row_version, {}, None, "{")
+    await backend.documents.update(str(first.id), first.row_version, {}, None, ["{"])
     await backend.store.save(cancelled(second))
     bus = AppointmentEventBus()
     assert await DocumentRelay(backend.documents, bus, backend.clock).publish() == 1

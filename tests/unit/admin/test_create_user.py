@@ -11,9 +11,11 @@ from uuid import UUID
 
 import pytest
 
+from admin_svc.domain.audit import AuditLine
+from admin_svc.domain.audit_chain import ChainEnd, DayHead
 from admin_svc.domain.users import NewUser, PendingUser
 from admin_svc.usecases.create_user import UserCreation
-from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, Stale, TooMany, Unavailable
@@ -42,6 +44,8 @@ class FakeBackends:
     profiles: set[UUID] = field(default_factory=set)
     refusal: Exception | None = None
     refused_id: UUID | None = None
+    chain_end: ChainEnd = field(default_factory=ChainEnd)
+    lines: list[AuditLine] = field(default_factory=list)
 
     def step(self) -> None:
         self.steps_before_crash -= 1
@@ -87,8 +91,24 @@ class FakeBackends:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return Page(items=[])
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
+    ) -> AccountSummary:
         return self.accounts[account_id]
+
+    async def lock_chain_end(self) -> ChainEnd:
+        return self.chain_end
+
+    async def save_chain_end(self, end: ChainEnd) -> None:
+        self.chain_end = end
+
+    async def has_line(self, line_id: UUID) -> bool:
+        return any(line.id == line_id for line in self.lines)
+
+    async def append_line(self, line: AuditLine) -> None:
+        self.lines.append(line)
+
+    async def insert_head(self, head: DayHead) -> None: ...
 
 
 @dataclass

@@ -115,7 +115,7 @@ def open_pipeline(
     defaults, no_links = ReminderDefaults(CLINIC_OFFSETS, CLINIC_ZONE), NoLinks()
     check, links = MessageCheck(store, contacts, defaults, now), VisitLinks(no_links, PUBLIC_URL, now)
     composer = MailComposer(contacts, no_links, links, CLINIC_ZONE, CLINIC_LOCALE, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
-    overrides = CurrentOverrides(SqlTemplateStore(store.database), now)
+    overrides = CurrentOverrides(SqlTemplateStore(store.database, now), now)
     delivery = MailDelivery(composer, check, renderer, mailbox, overrides, now, lambda _reason: None)
     return Pipeline(
         store,
