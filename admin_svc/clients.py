@@ -17,6 +17,8 @@ from admin_svc.ports import AdminAppointment
 from shared.contracts.audit import HEAD_TYPE, AuditHeadBody, AuditHeadSignature
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
+from shared.contracts.refusals import NotFound
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.client import ServiceClient
 
 
@@ -27,7 +29,12 @@ class HttpUserAccountClient:
     service: ServiceClient
 
     async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
-        return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=request))
+        try:
+            return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=request))
+        except NotFound as refusal:
+            if refusal.code == NoSuchPatient.code:
+                raise NoSuchPatient from refusal
+            raise
 
     async def get(self, account_id: UUID) -> AccountSummary:
         return await self.service.get(f"/internal/accounts/{account_id}", AccountSummary)

@@ -60,7 +60,9 @@ def _faults_of(service: Service) -> list[str]:
 
 async def _check_connections(settings: CommonSettings) -> list[str]:
     urls = {
-        name: str(getattr(settings, name)) for name in ("database_url", "bus_url", "mail_url", "rate_store_url") if hasattr(settings, name)
+        name: str(getattr(settings, name))
+        for name in ("database_url", "retention_database_url", "bus_url", "mail_url", "rate_store_url")
+        if hasattr(settings, name)
     }
     return [f"{name} {fault}" for name, url in urls.items() if (fault := await _check_connection(url))]
 

@@ -79,6 +79,18 @@ class CalendarTransaction(CalendarReader, Protocol):
         patient of the claim was merged may be taken.
         """
 
+    async def find_current_patient(self, patient_id: UUID) -> UUID:
+        """Return the patient into whom a patient was merged, or the same one."""
+
+    async def lock_merge(self, patient_id: UUID) -> bool:
+        """Return True if a patient was merged into another one. A merge of them that is being stored is waited for."""
+
+    async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
+        """Store a merge; raise LostRace if another transaction has stored one of the same patient."""
+
+    async def list_claims_of_patient(self, patient_id: UUID, limit: int) -> list[Claim]:
+        """Return claims that take time of a patient, by id, and lock them. Claims that are being stored are waited for."""
+
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
 

@@ -17,6 +17,7 @@ from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Caller, Service
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.audit import as_refused, audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -82,7 +83,10 @@ class Sessions:
 
         if not await self.attempts.verify(LoginAttempt(email, account, network), is_accepted) or account is None:
             raise InvalidCredentials
-        account = await self.creation.complete(account)
+        try:
+            account = await self.creation.complete(account)
+        except NoSuchPatient as refusal:  # the patient was erased, and now the account is deleted, too
+            raise InvalidCredentials from refusal
         return await self.start(await self._rehash_if_outdated(account, password), network)
 
     @retry_on_abort

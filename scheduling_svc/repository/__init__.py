@@ -28,6 +28,7 @@ from scheduling_svc.repository.busy_times import BusyTimesReader
 from scheduling_svc.repository.claims import ClaimReader, ClaimWriter
 from scheduling_svc.repository.holds import HoldReader
 from scheduling_svc.repository.locks import LockWriter
+from scheduling_svc.repository.merged_patients import MergedPatientWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.grains import Span, grain_of
@@ -44,7 +45,9 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
     connection: AsyncConnection
 
 
-class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
+class SqlCalendarTransaction(
+    SqlTransaction, LockWriter, ClaimWriter, MergedPatientWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader
+):
     """One transaction of the calendar."""
 
 

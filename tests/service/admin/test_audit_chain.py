@@ -248,7 +248,7 @@ async def test_sqlite_itself_refuses_to_change_or_delete_lines_and_heads(tmp_pat
 
 
 async def test_lines_of_an_earlier_release_are_chained_in_the_order_in_which_they_were_recorded(sql_url: str) -> None:
-    command.upgrade(alembic_config("admin_svc", sql_url), "0006")
+    command.upgrade(alembic_config("admin_svc", sql_url), "0007")
     line = an_audit_event().model_dump(exclude={"before", "after", "occurred_at"}) | {"at": NOON}
     rows = [line | {"id": new_id(), "recorded_at": NOON + timedelta(hours=number, microseconds=number)} for number in range(0, 60, 12)]
     async with Database(sql_url) as database:

@@ -55,6 +55,12 @@ async def test_a_patient_is_created_by_auth_service(admin: RunningService, servi
     assert await count_pending_users(admin) == 0
 
 
+async def test_a_user_with_the_id_of_an_erased_patient_is_refused_and_not_kept(admin: RunningService, services: FakeServices) -> None:
+    services.refuses_patients = True
+    refused = await create_user(admin, PATIENT)
+    assert (refused.status_code, refused.json()["code"], await count_pending_users(admin)) == (404, "no_such_patient", 0)
+
+
 async def test_a_doctor_is_created_by_doctor_service(admin: RunningService, services: FakeServices) -> None:
     user = (await create_user(admin, DOCTOR | {"password": PASSWORD})).json()
     assert (user["role"], user["status"]) == ("doctor", "active")
@@ -211,3 +217,17 @@ async def test_the_password_is_never_stored(admin: RunningService, services: Fak
     stored = all_bytes_in(tmp_path)
     assert b"pat@clinic.test" in stored
     assert PASSWORD.encode() not in stored
+
+
+async def test_the_audit_trail_names_the_admin_who_had_a_user_created_once(admin: RunningService) -> None:
+    for _ in range(2):
+        user = (await create_user(admin, PATIENT, **{"Idempotency-Key": "one"})).json()
+    response = await admin.http.get("/admin/audit", params={"subject": user["id"]}, headers=ADMIN)
+    (line,) = response.json()["items"]
+    assert (line["action"], line["source"], line["after"], line["relation"]) == (
+        "user.create",
+        "admin-service",
+        {"role": "patient"},
+        "admin",
+    )
+    assert "Pat" not in response.text

@@ -5,8 +5,8 @@ from alembic import op
 
 from shared.kit.migrations.v1 import UtcDateTime, binary_string
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 
 
 def upgrade() -> None:

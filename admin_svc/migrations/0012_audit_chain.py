@@ -13,8 +13,8 @@ from alembic import op
 
 from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
-revision = "0007"
-down_revision = "0006"
+revision = "0012"
+down_revision = "0007"
 FIRST_HASH = "0" * 64
 BATCH = 1000
 LINES = sa.table(
