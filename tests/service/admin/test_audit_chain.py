@@ -84,7 +84,7 @@ async def test_a_transaction_that_fails_after_the_line_leaves_neither_line_nor_g
     event = an_audit_event()
     async with Database(sql_url) as database:
         store = SqlAdminStore(database, lambda: NOON)
-        trail = AuditTrail(FailingStore(store), lambda: NOON)  # type: ignore[arg-type]
+        trail = AuditTrail(DyingAuditStore(store), lambda: NOON)  # type: ignore[arg-type]
         with pytest.raises(ProcessDied):
             await trail.append(event)
         await AuditTrail(store, lambda: NOON).append(event)
@@ -97,7 +97,7 @@ class ProcessDied(Exception):
     """The process ended before the commit."""
 
 
-class FailingStore:
+class DyingAuditStore:
     """A store whose transactions fail at their end, before the commit."""
 
     def __init__(self, store: SqlAdminStore) -> None:
