@@ -54,7 +54,8 @@ coverage: .venv/.ready  ## all tests with branch coverage of the product; a repo
 env:  ## write .env with random passwords and CARESLOT_TIME_ZONE (default UTC) for compose.yaml
 	@$(PYTHON) deploy/make_env.py
 
-docs: .venv/.ready  ## write docs/events.md, docs/configuration.md, docs/cli.md and the catalogue of codes from the code
+docs: .venv/.ready  ## write docs/audit.md, docs/events.md, docs/configuration.md, docs/cli.md and the catalogue of codes from the code
+	@$(RUN)python docs/make_audit.py
 	@$(RUN)python docs/make_events.py
 	@$(RUN)python docs/make_configuration.py
 	@$(RUN)python docs/make_cli.py

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
+from jose import jwk, jws
+from jose.exceptions import JWSError
+
+from admin_svc.domain.audit_chain import DayHead
 from admin_svc.ports import AdminAppointment
+from shared.contracts.audit import HEAD_TYPE, AuditHeadBody, AuditHeadSignature
 from shared.contracts.http import AccountSummary, Actor, CreateAccount, SendClinicMessage
 from shared.contracts.moves import AppointmentIds, MovePreview, MovePreviews, PlannedMove, PlannedMoves
 from shared.contracts.pages import Page
@@ -37,10 +44,23 @@ class HttpUserAccountClient:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return await self.service.get("/internal/accounts", Page[AccountSummary], **query)
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
-        body = _with_expected_version({**changes, "change_id": str(change_id)}, expected_version)
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
+    ) -> AccountSummary:
+        sent_by = {"change_id": str(change_id), "by": by.model_dump(mode="json")}
+        body = _with_expected_version({**changes, **sent_by}, expected_version)
         updated = await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body, is_repeatable=True)
         return AccountSummary.model_validate(updated)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHeadSigner:
+    """Implements HeadSigner."""
+
+    service: ServiceClient
+
+    async def sign(self, day: date, head: AuditHeadBody) -> AuditHeadSignature:
+        return AuditHeadSignature.model_validate(await self.service.call("PUT", f"/internal/audit-heads/{day}", body=head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +154,25 @@ class HttpClinicMessages:
     async def send(self, message_id: UUID, patient_id: UUID, text: str) -> None:
         body = SendClinicMessage(patient_id=patient_id, text=text)
         await self.service.call("PUT", f"/internal/clinic-messages/{message_id}", body=body)
+
+
+def head_verifier(keys: Iterable[Mapping[str, Any]]) -> Callable[[DayHead], bool]:
+    """Return a function that says whether a head has a signature over exactly its day, lines and hashes.
+
+    `keys` are those of `/.well-known/audit-keys.json`.
+    """
+    keys_by_id = {str(key["kid"]): jwk.construct(dict(key), "RS256") for key in keys}
+
+    def is_signed(head: DayHead) -> bool:
+        expected = {"day": str(head.day), "lines": head.lines, "hash": head.hash, "previous_hash": head.previous_hash}
+        try:
+            header = jws.get_unverified_header(str(head.signature))
+            claims = json.loads(jws.verify(str(head.signature), keys_by_id[header["kid"]], algorithms=["RS256"]))
+        except (JWSError, KeyError, ValueError):
+            return False
+        return header.get("typ") == HEAD_TYPE and {name: claims.get(name) for name in expected} == expected
+
+    return is_signed
 
 
 def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationE
 
 from auth_svc.domain.accounts import AccountStatus
 from auth_svc.domain.api_clients import RegisteredApiClient
-from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.identity import Role, Scope
 from shared.contracts.texts import OneLineText, SchemaKeywords
 from shared.contracts.values import Email, Instant, Locale, PatchModel, Phone, ReadModel, RequestModel, TimeZone
@@ -149,9 +149,10 @@ class UpdateAccount(PatchModel):
     """The fields of an account to change; those that are left out stay. `expected_version` is the version that the caller read.
 
     `change_id` is the same for every try of one change, so that a repetition after a lost response does not make it twice.
+    `by` is the admin.
     """
 
-    nullable_fields: ClassVar = frozenset({"expected_version", "change_id"})
+    nullable_fields: ClassVar = frozenset({"expected_version", "change_id", "by"})
 
     email: Email | None = None
     full_name: OneLineText | None = None
@@ -159,6 +160,7 @@ class UpdateAccount(PatchModel):
     status: Literal[AccountStatus.ACTIVE, AccountStatus.DISABLED] | None = None
     expected_version: int | None = Field(default=None, ge=1)
     change_id: UUID | None = None
+    by: Actor | None = None
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -192,7 +194,7 @@ class RevokedSessionsOut(ReadModel):
 
 
 class JsonWebKeySet(ReadModel):
-    """The public keys that verify access tokens (RFC 7517)."""
+    """Public keys (RFC 7517): those that verify access tokens, or those that verify heads of the audit trail."""
 
     keys: list[dict[str, str]]
 

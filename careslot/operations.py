@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 from aiosmtplib import SMTP
 
-from careslot.services import PACKAGES, migrate, settings_of
+from careslot.services import PACKAGES, grant_privileges, migrate, settings_of
 from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings, InvalidSettings
 from shared.kit.sql import Database
@@ -32,8 +32,16 @@ def migrate_all(name: str | None) -> None:
     if not configured:
         raise typer.BadParameter(f"{chosen[0].prefix}_DATABASE_URL is not set")
     for service in configured:
-        migrate(service, _database_url(service))
+        _migrate(service, _database_url(service))
         typer.echo(f"{service} is up to date")
+
+
+def _migrate(service: Service, url: str) -> None:
+    """Migrate one database: as the user of `<PREFIX>_MIGRATION_DATABASE_URL` if it is set, who then gives the service's user privileges."""
+    migration_url = os.environ.get(f"{service.prefix}_MIGRATION_DATABASE_URL", "")
+    migrate(service, migration_url or url)
+    if migration_url.startswith("mysql"):
+        grant_privileges(service, migration_url, url, os.environ.get(f"{service.prefix}_RETENTION_DATABASE_URL", ""))
 
 
 def list_faults() -> list[str]:
@@ -52,7 +60,9 @@ def _faults_of(service: Service) -> list[str]:
 
 async def _check_connections(settings: CommonSettings) -> list[str]:
     urls = {
-        name: str(getattr(settings, name)) for name in ("database_url", "bus_url", "mail_url", "rate_store_url") if hasattr(settings, name)
+        name: str(getattr(settings, name))
+        for name in ("database_url", "retention_database_url", "bus_url", "mail_url", "rate_store_url")
+        if hasattr(settings, name)
     }
     return [f"{name} {fault}" for name, url in urls.items() if (fault := await _check_connection(url))]
 

@@ -82,3 +82,17 @@ def migrate(service: Service, url: str) -> None:
 
     if not migrations.is_up_to_date(PACKAGES[service], url):
         migrations.migrate(PACKAGES[service], url)
+
+
+def grant_privileges(service: Service, migration_url: str, url: str, retention_url: str) -> None:
+    """Give the MySQL users of a service what they need after a migration; only migrations use the user of `migration_url`.
+
+    The users of admin-service may not change the audit trail; that of `retention_url`, if it is given, may delete old lines.
+    """
+    from shared.kit.migrations.privileges import account_of, grant_privileges
+
+    is_admin = service is Service.ADMIN
+    privileges = importlib.import_module("admin_svc.repository.privileges") if is_admin else None
+    grant_privileges(migration_url, account_of(url), privileges.SERVICE_PRIVILEGES if privileges else {})
+    if privileges and retention_url:
+        grant_privileges(migration_url, account_of(retention_url), privileges.RETENTION_PRIVILEGES, others=())

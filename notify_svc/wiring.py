@@ -112,7 +112,7 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_pruning(database, INFRASTRUCTURE)
+        runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store, holder = SqlNotificationStore(database, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
         context = WiringContext(runtime, settings, store, holder)
         services = open_other_services(context)
@@ -160,9 +160,9 @@ async def open_delivery(context: WiringContext, services: OtherServices, unsubsc
     renderer = JinjaEmailRenderer(
         clinic, context.count_by("kind", "template_overrides_failed", "Overridden templates that failed, by kind")
     )
-    template_store = SqlTemplateStore(store.database)
+    template_store = SqlTemplateStore(store.database, runtime.clock)
     current_overrides = CurrentOverrides(template_store, context.clock)
-    runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides))
+    runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides, runtime.clock))
     runtime.provide(MessageLog(store, renderer.internet_message_id))
 
     mailbox = runtime.overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))

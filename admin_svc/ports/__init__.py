@@ -1,14 +1,23 @@
 """What the use cases of admin-service need from outside."""
 
-from admin_svc.ports.clients import AdminAppointment, AppointmentClient, DoctorProfileClient, PatientNameClient, UserAccountClient
-from admin_svc.ports.store import AuditStore, AuditTransaction, OldAuditLines, UserStore, UserTransaction
+from admin_svc.ports.clients import (
+    AdminAppointment,
+    AppointmentClient,
+    DoctorProfileClient,
+    HeadSigner,
+    PatientNameClient,
+    UserAccountClient,
+)
+from admin_svc.ports.store import AuditStore, AuditTransaction, ChainTransaction, OldAuditLines, UserStore, UserTransaction
 
 __all__ = [
     "AdminAppointment",
     "AppointmentClient",
     "AuditStore",
     "AuditTransaction",
+    "ChainTransaction",
     "DoctorProfileClient",
+    "HeadSigner",
     "OldAuditLines",
     "PatientNameClient",
     "UserAccountClient",

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from admin_svc.domain.bulk import BulkChange, BulkItem
 from admin_svc.ports.clients import AdminAppointment
+from admin_svc.ports.store import ChainTransaction
 from shared.contracts.http import Actor
 from shared.contracts.moves import MovePreview, PlannedMove
 from shared.contracts.pages import Page
@@ -47,7 +48,7 @@ class ClinicMessages(Protocol):
         """Send a message to a patient, or to the guardians, once per `message_id`."""
 
 
-class BulkTransaction(Protocol):
+class BulkTransaction(ChainTransaction, Protocol):
     """A transaction with bulk changes: it commits on leaving and rolls back on any exception."""
 
     async def insert_bulk_change(self, change: BulkChange) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.audit_chain import AuditChainReads, AuditChainWrites
 from admin_svc.repository.bulk import BulkWrites
 from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
@@ -16,12 +17,12 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, BulkWrites):
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, AuditChainWrites, FormerIdWrites, BulkWrites):
     """Implements UserTransaction, AuditTransaction and BulkTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads, FormerIdReads):
+class SqlAdminStore(AuditReads, AuditChainReads, FormerIdReads):
     """Implements UserStore, AuditStore and BulkStore."""
 
     database: Database

@@ -52,14 +52,12 @@ UserFilter = Annotated[dict[str, Any], Depends(read_filter)]
     responses=refusals(EmailTaken, NoSuchPatient, Unavailable),
     summary="Create a user",
 )
-async def create_user(
-    body: CreateUser, _caller: Admin, operation: OperationId, creation: UseCreation, response: Response
-) -> AccountSummary:
+async def create_user(body: CreateUser, caller: Admin, operation: OperationId, creation: UseCreation, response: Response) -> AccountSummary:
     """Creates the account and the doctor's or patient's profile, or neither.
 
     After a 503 the user may still be created later, and is then invited by mail. Repeat the request with the same Idempotency-Key to
     find out."""
-    user = await creation.create(body.to_new_user(operation.id), body.password)
+    user = await creation.create(body.to_new_user(operation.id), body.password, caller)
     return with_location(response, user, f"/admin/users/{user.id}")
 
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from admin_svc.domain.audit import AuditLine
 from admin_svc.domain.bulk import (
     KEPT_FOR,
     MAX_ITEMS,
@@ -26,12 +28,15 @@ from admin_svc.domain.bulk import (
 from admin_svc.domain.refusals import NoSuchBulkChange
 from admin_svc.ports import AdminAppointment
 from admin_svc.ports.bulk import BulkAppointments, BulkStore, ClinicMessages, MovePlanning
+from admin_svc.usecases.audit import append_to_chain
 from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import AuditRecorded
 from shared.contracts.http import Actor
-from shared.contracts.identity import Caller
+from shared.contracts.identity import Caller, Service
 from shared.contracts.moves import PlannedMove
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, Refusal, Stale
 from shared.contracts.values import format_instant
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds, shorten_deadline
 from shared.kit.logs import log_event
@@ -218,6 +223,7 @@ class BulkChanges:
     async def _insert(self, change: BulkChange) -> None:
         async with self.store.begin() as tx:
             await tx.insert_bulk_change(change)
+            await append_to_chain(tx, AuditLine.from_event(_audit_event(change, self.now()), self.now()))
 
     @retry_on_abort
     async def _save(self, change_id: UUID, item: BulkItem) -> None:
@@ -238,6 +244,13 @@ class BulkChanges:
     async def _take_due(self) -> list[UUID]:
         async with self.store.begin() as tx:
             return await tx.take_due_bulk_changes(self.now())
+
+
+def _audit_event(change: BulkChange, at: datetime) -> AuditRecorded:
+    """Return the line about the whole request, once for all its repetitions; each appointment has lines of its own."""
+    state = {"action": change.request.action.value, "appointments": str(len(change.items))}
+    event = audit_event(Service.ADMIN, change.by, "bulk.start", change.id, at=at, after=state, row_id=change.id)
+    return event.model_copy(update={"id": derive_id(change.id, "bulk.start")})
 
 
 def _refused(refusal: Refusal) -> BulkOutcome:

@@ -6,12 +6,16 @@ import logging
 from dataclasses import dataclass
 from uuid import UUID
 
+from admin_svc.domain.audit import AuditLine
 from admin_svc.domain.users import NewUser, PendingUser
 from admin_svc.ports import DoctorProfileClient, UserAccountClient, UserStore
+from admin_svc.usecases.audit import append_to_chain
+from shared.contracts.derived_ids import derive_id
 from shared.contracts.http import AccountSummary
-from shared.contracts.identity import Role
+from shared.contracts.identity import Caller, Role, Service
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
@@ -32,12 +36,13 @@ class UserCreation:
     doctors: DoctorProfileClient
     now: Clock
 
-    async def create(self, user: NewUser, password: str | None) -> AccountSummary:
+    async def create(self, user: NewUser, password: str | None, by: Caller | None = None) -> AccountSummary:
         """Create a user; without a password they are invited by mail. Repeating it with the same id returns the existing user.
 
+        `by` is the admin, whom the audit trail names; None for a creation that is completed later.
         Raises what auth-service and doctor-service refuse. After any other refusal than USER_REFUSED the user stays pending.
         """
-        await self._insert_pending(user)
+        await self._insert_pending(user, by)
         try:
             account = await self._call_owner(user, password)
         except USER_REFUSED:
@@ -77,9 +82,13 @@ class UserCreation:
         return await self.accounts.get(user.id)
 
     @retry_on_abort
-    async def _insert_pending(self, user: NewUser) -> None:
+    async def _insert_pending(self, user: NewUser, by: Caller | None) -> None:
         async with self.store.begin() as tx:
             await tx.insert_pending_user(user, self.now())
+            if by is not None:
+                line = audit_event(Service.ADMIN, by, "user.create", user.id, at=self.now(), after={"role": user.role.value})
+                repeatable = line.model_copy(update={"id": derive_id(user.id, "user.create")})
+                await append_to_chain(tx, AuditLine.from_event(repeatable, self.now()))
 
     @retry_on_abort
     async def _delete_pending(self, user_id: UUID) -> None:

@@ -39,7 +39,7 @@ class UserDisabling:
 
         Raises NotFound, Stale, LastAdmin or Unavailable.
         """
-        account = await self.accounts.update(user_id, {"status": "disabled"}, expected_version, change_id)
+        account = await self.accounts.update(user_id, {"status": "disabled"}, expected_version, change_id, Actor.from_caller(by))
         appointments = await self._list_future_appointments(account)
         if cancel_appointments:
             for appointment in appointments:

@@ -41,15 +41,15 @@ class Users:
         Unavailable.
         """
         if changes.get("role") is Role.DOCTOR:
-            updated = await self._make_doctor(user_id, changes, expected_version, change_id)
+            updated = await self._make_doctor(user_id, changes, expected_version, change_id, Actor.from_caller(by))
         else:
-            updated = await self.accounts.update(user_id, changes, expected_version, change_id)
+            updated = await self.accounts.update(user_id, changes, expected_version, change_id, Actor.from_caller(by))
         if "full_name" in changes:
             await self._rename_profile(updated, Actor.from_caller(by))
         return updated
 
     async def _make_doctor(
-        self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID
+        self, user_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
     ) -> AccountSummary:
         """Prepare an invisible profile, let auth-service decide about the role, and then confirm the profile.
 
@@ -59,7 +59,7 @@ class Users:
         user = NewUser(user_id, changes.get("email", account.email), Role.DOCTOR, changes.get("full_name", account.full_name))
         await self.doctors.prepare(user_id, user.doctor_request(None))
         try:
-            updated = await self.accounts.update(user_id, changes, expected_version, change_id)
+            updated = await self.accounts.update(user_id, changes, expected_version, change_id, by)
         except FINAL_REFUSALS:
             with suppress(Refusal):  # doctor-service deletes the profile itself later
                 await self.doctors.discard(user_id)

@@ -57,17 +57,20 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class RecordedChange:
-    """A history entry and the events that the next save writes together with the appointment: one for other services, and one for the
-    audit trail."""
+    """A history entry and the events that the next save writes together with the appointment.
+
+    `event` is for other services, `audit` the line of the audit trail, and `override` its line about a rule that staff lifted.
+    """
 
     entry: HistoryEntry
     event: AppointmentEvent | None
-    audit_event: AuditRecorded | None = None
+    audit: AuditRecorded
+    override: AuditRecorded | None = None
 
     @property
     def events(self) -> list[AppointmentEvent | AuditRecorded]:
         """The events that there are, in the order of publishing."""
-        return [event for event in (self.event, self.audit_event) if event is not None]
+        return [event for event in (self.event, self.audit, self.override) if event is not None]
 
 
 def record_change(before: A, after: A, change: Change, *, action: str, topic: str | None, changed: Sequence[str] = ()) -> A:
@@ -80,13 +83,14 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
         after = replace(after, confirmed_at=None)
     override = after.overridden if after.overridden != before.overridden else None
     entry = HistoryEntry(change.operation_id, change.at, change.actor, action, _summary(before), _summary(after), change.note, override)
-    audit_event = _override_event(after, override, change) if override else None
+    lifted = _override_event(after, override, change) if override else None
+    unsaved = RecordedChange(entry, None, _audit_event(after, entry, change), lifted)
     recorded = replace(
         after,
         version=before.version + 1,
         updated_at=change.at,
         history=(*after.history, entry),
-        unsaved_change=RecordedChange(entry, None, audit_event),
+        unsaved_change=unsaved,
     )
     if topic is None or after.doctor is None:
         return recorded
@@ -95,13 +99,13 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
     new_sequence = before.status is not AppointmentStatus.PENDING and is_rescheduled
     recorded = replace(recorded, sequence=after.sequence + int(new_sequence), event_count=before.event_count + 1)
     event = _event(recorded, topic, change, previous=before if moved else None, changed=changed)
-    return replace(recorded, unsaved_change=RecordedChange(entry, event, audit_event))
+    return replace(recorded, unsaved_change=replace(unsaved, event=event))
 
 
 def _override_event(appointment: Appointment, override: AppointmentOverride, change: Change) -> AuditRecorded:
     """Return what the audit trail is told: the code, and the appointment that has the reason."""
     return AuditRecorded(
-        id=derive_id(change.event_id, "audit"),
+        id=derive_id(change.event_id, "override"),
         occurred_at=change.at,
         subject_id=appointment.patient_id,
         actor_id=override.by.id,
@@ -137,6 +141,24 @@ def _event(
         mode=appointment.service.mode,
         changed=list(changed),
         **before,
+    )
+
+
+def _audit_event(appointment: Appointment, entry: HistoryEntry, change: Change) -> AuditRecorded:
+    """Return the line of the audit trail about a change. It has no texts: the history entry `row_id` has the note."""
+    return AuditRecorded(
+        id=derive_id(change.event_id, "audit"),
+        occurred_at=change.at,
+        subject_id=appointment.patient_id,
+        actor_id=change.actor.id,
+        actor_role=change.actor.role,
+        action=f"appointment.{entry.action}",
+        relation="self" if change.actor.id == appointment.patient_id else change.actor.role.value,
+        outcome="done",
+        row_id=entry.id,
+        source=Service.APPOINTMENT,
+        before={"appointment_id": str(appointment.id), **entry.before},
+        after={"appointment_id": str(appointment.id), **entry.after},
     )
 
 

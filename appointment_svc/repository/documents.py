@@ -15,7 +15,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from appointment_svc.domain.appointment import Appointment
-from shared.contracts.events import AppointmentEvent, AuditRecorded
+from shared.contracts.events import AuditRecorded, Event
 from shared.kit.logs import request_id, traceparent
 
 ADAPTER = TypeAdapter(Appointment)
@@ -203,7 +203,7 @@ def from_document(document: Document) -> Appointment:
     return ADAPTER.validate_python(_renamed(document, _inverse(STORED_NAMES)) | {"sync": sync, "intake": answers})
 
 
-def event_text(event: AppointmentEvent | AuditRecorded) -> str:
+def event_text(event: Event) -> str:
     """Return an event in the form in which it is stored in its document. One for the audit trail names the request."""
     if isinstance(event, AuditRecorded):
         event = event.model_copy(update={"request_id": request_id.get()})

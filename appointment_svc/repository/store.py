@@ -40,6 +40,7 @@ from appointment_svc.repository.documents import (
     micros,
     to_document,
 )
+from shared.contracts.events import AuditRecorded
 from shared.kit.cursors import parse_instant_and_id
 from shared.kit.unreadable import log_unreadable, read_rows
 
@@ -318,10 +319,11 @@ def _read_doctor(row: DoctorRow) -> ChangedDoctor | UnreadableDoctor:
 
 
 def _read_change(document: Document) -> StoredChange:
-    """Return the change of a document; events that cannot be read are logged and left out."""
+    """Return the change of a document, without lines of the audit trail; events that cannot be read are logged and left out."""
     stored = [*document["published_events"], *document["pending_events"]]
     events = read_rows("event", stored, _read_envelope, lambda _event: document["id"])
-    return StoredChange(UUID(document["id"]), from_micros(document["changed_us"]), tuple(events))
+    of_appointment = tuple(event for event in events if event.get("type") != AuditRecorded.topic)
+    return StoredChange(UUID(document["id"]), from_micros(document["changed_us"]), of_appointment)
 
 
 def _read_envelope(event: str) -> dict[str, Any]:

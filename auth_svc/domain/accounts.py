@@ -10,6 +10,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from shared.contracts.events import AccountChanged
+from shared.contracts.http import Actor
 from shared.contracts.identity import Role
 from shared.contracts.refusals import require_version
 
@@ -134,6 +135,21 @@ class Account:
         updated = replace(self, name_version=profile_version)
         is_same = all(getattr(self, name) == value for name, value in copied.items())
         return updated if is_same else updated._next_version(**copied)
+
+    @property
+    def actor(self) -> Actor:
+        """The owner, as who does something with the account."""
+        return Actor(id=self.id, role=self.role)
+
+    @property
+    def audited_state(self) -> dict[str, str | None]:
+        """What the audit trail shows of the account."""
+        return {"role": self.role.value, "status": self.status.value}
+
+    def audited_changes(self, other: Self) -> dict[str, str | None]:
+        """Return what the audit trail shows of `other`, what this account became, with the names of texts that changed."""
+        texts = [name for name in ("email", "full_name") if getattr(self, name) != getattr(other, name)]
+        return other.audited_state | ({"texts": " ".join(texts)} if texts else {})
 
     def changed_event(self, event_id: UUID, occurred_at: datetime) -> AccountChanged:
         """Return the event that announces this version."""

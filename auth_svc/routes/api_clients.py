@@ -73,6 +73,6 @@ async def get_api_client(client_id: UUID, _caller: Admin, clients: UseApiClients
     responses=refusals(NoSuchApiClient),
     summary="Delete an API client",
 )
-async def delete_api_client(client_id: UUID, _caller: Admin, clients: UseApiClients) -> None:
+async def delete_api_client(client_id: UUID, caller: Admin, clients: UseApiClients) -> None:
     """Its secret stops working at once, and its access tokens within five seconds."""
-    await clients.delete(client_id)
+    await clients.delete(client_id, by=caller)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +15,11 @@ from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
 from shared.contracts.contacts import AccountContacts, FoundAccounts
-from shared.contracts.events import DoctorChanged, PatientChanged
-from shared.contracts.http import AccountContact
-from shared.contracts.identity import Role
+from shared.contracts.events import AuditRecorded, DoctorChanged, PatientChanged
+from shared.contracts.http import AccountContact, Actor
+from shared.contracts.identity import Role, Service, system_caller
 from shared.contracts.relayed_refusals import LastAdmin
+from shared.kit.audit import audit_event, changed_states
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
@@ -83,15 +85,25 @@ class Accounts:
         return [account.in_clinic(self.clinic_locale) for account in accounts]
 
     async def update(
-        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None = None
+        self,
+        account_id: UUID,
+        changes: Mapping[str, Any],
+        expected_version: int | None,
+        change_id: UUID | None = None,
+        *,
+        by: Actor | None = None,
     ) -> Account:
         """Change email address, name, role or status. A new role or status ends all sessions; a new patient gets a profile.
 
         This service decides before patient-service is called. A repetition with the same `change_id` finds the change made, and completes
-        it. Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
+        it. `by` is the admin; None for an admin-service of an earlier release.
+
+        Raises NoSuchAccount, Stale, EmailTaken or LastAdmin, what patient-service refuses, or Unavailable.
         """
         await self.creation.complete(await retry_transaction(lambda: self.store.get_account(account_id)))
-        updated = await self._save_update(account_id, changes, expected_version, change_id)
+        updated = await self._save_update(
+            account_id, changes, expected_version, change_id, by or Actor.from_caller(system_caller(Service.ADMIN))
+        )
         if changes.get("role") is Role.PATIENT:
             updated = await self.creation.complete_role_change(updated)
         return updated.in_clinic(self.clinic_locale)
@@ -111,7 +123,7 @@ class Accounts:
 
     @retry_on_abort
     async def _save_update(
-        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID | None, by: Actor
     ) -> Account:
         async with self.store.begin() as tx:
             account = await tx.get_account(account_id)
@@ -122,6 +134,7 @@ class Accounts:
                 raise LastAdmin
             await tx.update_account(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
+            await tx.add_event(_changed(account, updated, by, self.now()))
             await self._write_consequences(tx, account, updated)
         return updated
 
@@ -150,3 +163,8 @@ class Accounts:
             updated = account.copy_profile(copied, profile_role, event.version)
             if updated != account:
                 await tx.update_account(updated)
+
+
+def _changed(account: Account, updated: Account, by: Actor, at: datetime) -> AuditRecorded:
+    before, after = changed_states(account.audited_state, account.audited_changes(updated))
+    return audit_event(Service.AUTH, by, "account.change", account.id, at=at, before=before, after=after)

@@ -12,8 +12,11 @@ from auth_svc.ports import AuthStore, TokenSigner
 from auth_svc.usecases.login_attempts import LoginAttempts
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import AccessToken
-from shared.contracts.identity import Caller, Scope
+from shared.contracts.events import AuditRecorded
+from shared.contracts.identity import Caller, Scope, Service
 from shared.contracts.relayed_refusals import IdempotencyKeyReused
+from shared.contracts.values import format_instant
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort, retry_transaction
 
@@ -55,6 +58,7 @@ class ApiClients:
         async with self.store.begin() as tx:
             if await tx.insert_api_client(client):
                 client.require_future_expiry()
+                await tx.add_event(self._audit_event("api_client.create", client, by))
                 return RegisteredApiClient(client, secret, is_repeated=False)
             registered = await tx.get_registered_api_client(client_id)
         if not registered.is_registered_as(client):
@@ -73,7 +77,7 @@ class ApiClients:
         return await self.store.list_api_clients(limit, after)
 
     @retry_on_abort
-    async def delete(self, client_id: UUID) -> None:
+    async def delete(self, client_id: UUID, *, by: Caller) -> None:
         """Delete a client, and make every service refuse its access tokens. Raises NoSuchApiClient."""
         async with self.store.begin() as tx:
             client = await tx.find_api_client(client_id)
@@ -83,6 +87,11 @@ class ApiClients:
             session = client.ended_session(self.now())
             await tx.insert_session_without_refresh_token(session)
             await self.revocation.revoke(tx, session)
+            await tx.add_event(self._audit_event("api_client.delete", client, by))
+
+    def _audit_event(self, action: str, client: ApiClient, by: Caller) -> AuditRecorded:
+        state = {"scopes": " ".join(sorted(client.scopes)), "expires_at": format_instant(client.expires_at) if client.expires_at else None}
+        return audit_event(Service.AUTH, by, action, client.id, at=self.now(), after=state, row_id=client.id)
 
     async def issue_token(self, client_id: UUID, secret: str, requested: frozenset[str], network: str) -> ClientToken:
         """Return an access token with the requested scopes, or with all scopes of the client if none is requested.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -13,11 +14,13 @@ from auth_svc.domain.passwords import check_password
 from auth_svc.ports import AuthStore, PasswordHasher, PatientProfileClient
 from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
-from shared.contracts.http import CreateAccount, CreatePatient
-from shared.contracts.identity import Role
+from shared.contracts.events import AuditRecorded
+from shared.contracts.http import Actor, CreateAccount, CreatePatient
+from shared.contracts.identity import Role, Service, system_caller
 from shared.contracts.refusals import FINAL_REFUSALS, Invalid, Refusal
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchPatient
 from shared.contracts.texts import name_on_one_line
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -199,6 +202,7 @@ class AccountCreation:
             await tx.update_account(completed)
             await tx.delete_pending_profile(account_id)
             await tx.add_event(completed.changed_event(new_id(), self.now()))
+            await tx.add_event(_created(completed, self.now()))
             if completed.status is AccountStatus.INVITED:
                 await self.resets.invite(tx, completed)
         return completed
@@ -227,3 +231,9 @@ class AccountCreation:
             restored = account.undo_role_change(pending.previous)
             await tx.update_account(restored)
             await tx.add_event(restored.changed_event(new_id(), self.now()))
+
+
+def _created(account: Account, at: datetime) -> AuditRecorded:
+    """Return the line of an account that became usable. Patients create theirs themselves; of the others, admin-service knows the admin."""
+    actor = account.actor if account.role is Role.PATIENT and account.password_hash else Actor.from_caller(system_caller(Service.AUTH))
+    return audit_event(Service.AUTH, actor, "account.create", account.id, at=at, after=account.audited_state)

@@ -22,8 +22,11 @@ from auth_svc.domain.login_attempts import (
 )
 from auth_svc.domain.refusals import TooManyAttempts
 from auth_svc.ports import AuthStore, AuthTransaction
-from shared.contracts.events import AccountLocked
+from shared.contracts.events import AccountLocked, AuditRecorded
+from shared.contracts.http import Actor
+from shared.contracts.identity import Service, system_caller
 from shared.contracts.refusals import Unavailable
+from shared.kit.audit import as_refused, audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -145,7 +148,11 @@ class LoginAttempts:
 
     @retry_on_abort
     async def _record_failure(self, attempt: ReservedAttempt) -> None:
-        """Record the failure. When delays begin, add the event that notifies the owner of the account."""
+        """Record the failure, also in the audit trail. When delays begin, add the event that notifies the owner of the account.
+
+        A line is written whether or not the account exists, so that the response takes the same time. The limits of attempts of each
+        account and address bound the number of lines.
+        """
         async with self.store.begin() as tx:
             counters, now = await tx.lock_attempts(attempt.keys), self.now()
             first_counter, *other_counters = [
@@ -154,8 +161,15 @@ class LoginAttempts:
             await self._save_and_announce(tx, first_counter, attempt.account)
             for counter in other_counters:
                 await tx.save_attempts(counter)
+            await tx.add_event(_refused_sign_in(attempt.account, now))
 
     async def _save_and_announce(self, tx: AuthTransaction, counter: AttemptCounter, account: Account | None) -> None:
         await tx.save_attempts(replace(counter, is_announced=counter.delays > 0))
         if counter.must_be_announced and account is not None and account.may_sign_in:
             await tx.add_event(AccountLocked(id=new_id(), occurred_at=self.now(), account_id=account.id))
+
+
+def _refused_sign_in(account: Account | None, at: datetime) -> AuditRecorded:
+    """Return the line of a wrong password or secret. Without an account it names auth-service, and not the address that was tried."""
+    actor = account.actor if account is not None else Actor.from_caller(system_caller(Service.AUTH))
+    return as_refused(audit_event(Service.AUTH, actor, "account.sign_in", actor.id, at=at))

@@ -13,7 +13,8 @@ from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
 from shared.contracts.events import PasswordChanged
-from shared.contracts.identity import Caller
+from shared.contracts.identity import Caller, Service
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
@@ -71,6 +72,7 @@ class Passwords:
                 raise InvalidCredentials
             await tx.delete_password_resets(account.id)
             await self._set_password(tx, account, password_hash, except_session_id=session_id)
+            await tx.add_event(audit_event(Service.AUTH, account.actor, "password.change", account.id, at=self.now()))
 
     @retry_on_abort
     async def _save_reset(self, reset_id: UUID, account_id: UUID, password_hash: str) -> None:
@@ -78,6 +80,7 @@ class Passwords:
             await self.resets.use(tx, reset_id)
             account = await tx.get_account(account_id)
             await self._set_password(tx, account, password_hash)
+            await tx.add_event(audit_event(Service.AUTH, account.actor, "password.reset", account.id, at=self.now(), row_id=reset_id))
             await self.attempts.end_delay(tx, account)
 
     async def _set_password(

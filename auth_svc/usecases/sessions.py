@@ -15,8 +15,10 @@ from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
-from shared.contracts.identity import Caller
+from shared.contracts.events import AuditRecorded
+from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.kit.audit import as_refused, audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
@@ -103,6 +105,7 @@ class Sessions:
             for surplus in await tx.list_surplus_sessions(account.id, now, keep=MAX_LIVE_SESSIONS - 1, limit=MAX_ENDED_AT_LOGIN):
                 await self.revocation.revoke(tx, surplus)
             await tx.insert_session(session, refresh_token_hash(refresh_token))
+            await tx.add_event(audit_event(Service.AUTH, account.actor, "account.sign_in", account.id, at=now, row_id=session.id))
         return self._signed_in(account, session, refresh_token)
 
     @retry_on_abort
@@ -126,6 +129,7 @@ class Sessions:
                 await tx.replace_refresh_token(extended, refresh_token_hash(token), refresh_token_hash(new_token))
             else:
                 await self.revocation.revoke(tx, session)
+                await tx.add_event(_refused_refresh(account, session, now))
         if not is_accepted:  # raised after the commit, which ends the session
             raise TokenReused if stored.was_used else InvalidRefreshToken
         return self._signed_in(account, session, new_token)
@@ -137,12 +141,14 @@ class Sessions:
             stored = await tx.find_refresh_token(refresh_token_hash(token))
             if stored is not None and stored.session.ended_at is None:
                 await self.revocation.revoke(tx, stored.session)
+                await tx.add_event(_sign_out(await tx.get_account(stored.session.account_id), self.now(), stored.session))
 
     @retry_on_abort
     async def logout_all(self, by: Caller) -> None:
         """End all sessions of the caller."""
         async with self.store.begin() as tx:
             await self.revocation.revoke_all(tx, by.id)
+            await tx.add_event(audit_event(Service.AUTH, by, "account.sign_out", by.id, at=self.now()))
 
     @retry_on_abort
     async def list_revoked(self, after: int, limit: int) -> RevokedSessions:
@@ -184,3 +190,11 @@ class Sessions:
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:
         access = self.tokens.issue(account, session)
         return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic_locale))
+
+
+def _sign_out(account: Account, at: datetime, session: Session) -> AuditRecorded:
+    return audit_event(Service.AUTH, account.actor, "account.sign_out", account.id, at=at, row_id=session.id)
+
+
+def _refused_refresh(account: Account, session: Session, at: datetime) -> AuditRecorded:
+    return as_refused(audit_event(Service.AUTH, account.actor, "account.refresh", account.id, at=at, row_id=session.id))

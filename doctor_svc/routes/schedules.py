@@ -68,10 +68,10 @@ async def get_schedule(
     summary="Replace the weekly hours",
 )
 async def put_schedule(
-    doctor_id: UUID, body: PutSchedule, _caller: OwnDoctor, expected_version: RequireIfMatch, schedules: UseSchedules, response: Response
+    doctor_id: UUID, body: PutSchedule, caller: OwnDoctor, expected_version: RequireIfMatch, schedules: UseSchedules, response: Response
 ) -> ChangedScheduleOut:
     """Appointments outside of the new hours stay; `outside_hours` lists them. Free times that are listed next follow the new hours."""
-    return with_etag(response, _changed_schedule(await schedules.replace_weekly_hours(doctor_id, body.weekly, expected_version)))
+    return with_etag(response, _changed_schedule(await schedules.replace_weekly_hours(doctor_id, body.weekly, expected_version, by=caller)))
 
 
 @router.put(
@@ -85,7 +85,7 @@ async def put_override(
     doctor_id: UUID,
     on: OverrideDate,
     body: PutOverride,
-    _caller: OwnDoctor,
+    caller: OwnDoctor,
     expected_version: RequireIfMatch,
     schedules: UseSchedules,
     response: Response,
@@ -94,7 +94,7 @@ async def put_override(
 
     Appointments outside of the new hours stay; `outside_hours` lists them.
     """
-    return with_etag(response, _override(await schedules.put_override(doctor_id, on, body.windows, expected_version), on))
+    return with_etag(response, _override(await schedules.put_override(doctor_id, on, body.windows, expected_version, by=caller), on))
 
 
 @router.delete(
@@ -105,10 +105,10 @@ async def put_override(
     summary="Follow the weekly hours again",
 )
 async def delete_override(
-    doctor_id: UUID, on: OverrideDate, _caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response
+    doctor_id: UUID, on: OverrideDate, caller: OwnDoctor, expected_version: IfMatch, schedules: UseSchedules, response: Response
 ) -> DeletedOverrideOut:
     """Appointments outside of the hours that the date then has stay; `outside_hours` lists them."""
-    return with_etag(response, _deleted_override(await schedules.delete_override(doctor_id, on, expected_version), on))
+    return with_etag(response, _deleted_override(await schedules.delete_override(doctor_id, on, expected_version, by=caller), on))
 
 
 def _changed_schedule(changed: ChangedHours) -> ChangedScheduleOut:

@@ -57,10 +57,10 @@ async def get_service(service_id: UUID, _caller: Public, service_types: UseServi
 
 @router.post("/services", operation_id="offer_service", response_model=ServiceTypeRules, status_code=201, summary="Create a service")
 async def create_service(
-    body: CreateServiceType, _caller: Admin, operation: OperationId, service_types: UseServiceTypes, response: Response
+    body: CreateServiceType, caller: Admin, operation: OperationId, service_types: UseServiceTypes, response: Response
 ) -> ServiceType:
     """It can be booked as soon as a doctor offers it."""
-    service_type = await service_types.create(body.to_service_type(operation.id))
+    service_type = await service_types.create(body.to_service_type(operation.id), by=caller)
     return with_location(response, service_type, f"/services/{service_type.id}")
 
 
@@ -74,10 +74,10 @@ async def create_service(
 async def update_service(
     service_id: UUID,
     body: UpdateServiceType,
-    _caller: Admin,
+    caller: Admin,
     expected_version: RequireIfMatch,
     service_types: UseServiceTypes,
     response: Response,
 ) -> ServiceType:
     """Fields that are left out stay as they are. Booked appointments keep the length and the price agreed."""
-    return with_etag(response, await service_types.update(service_id, body.changes, expected_version))
+    return with_etag(response, await service_types.update(service_id, body.changes, expected_version, by=caller))

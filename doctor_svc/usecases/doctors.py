@@ -15,10 +15,11 @@ from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.contacts import DoctorContact
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, VisitsOutsideHours
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Service, system_caller
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.contracts.relayed_refusals import UnknownService
 from shared.contracts.texts import name_on_one_line
+from shared.kit.audit import audit_event, changed_fields
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
@@ -52,14 +53,15 @@ class Doctors:
     now: Clock
     clinic_time_zone: str
 
-    async def create(self, doctor: Doctor, password: str | None = None) -> Doctor:
+    async def create(self, doctor: Doctor, password: str | None = None, by: Caller | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.
 
-        Without a password the doctor is invited by mail. Raises UnknownService, and what auth-service refuses. Raises Unavailable while
-        auth-service does not answer; the doctor then stays pending until `complete_pending` succeeds.
+        `by` is None for a service, which knows the admin. Without a password the doctor is invited by mail. Raises UnknownService, and what
+        auth-service refuses. Raises Unavailable while auth-service does not answer; the doctor then stays pending until `complete_pending`
+        succeeds.
         """
         stored = await self._insert_pending(doctor)
-        return await self._complete(stored, password) if stored.pending else stored
+        return await self._complete(stored, password, by) if stored.pending else stored
 
     async def prepare(self, doctor: Doctor) -> None:
         """Store a doctor whose account is about to get the role, as pending and invisible; do nothing if the doctor exists.
@@ -134,6 +136,8 @@ class Doctors:
                 await _check_services_exist(tx, set(updated.services) - set(doctor.services))
                 await tx.update_doctor(updated)
                 await tx.add_event(updated.changed_event(new_id(), self.now()))
+                actor, after = by or system_caller(Service.DOCTOR), changed_fields(changes, updated.version)
+                await tx.add_event(audit_event(Service.DOCTOR, actor, "doctor.change", doctor_id, at=self.now(), after=after))
         return updated
 
     @retry_on_abort
@@ -145,7 +149,7 @@ class Doctors:
                 await tx.insert_doctor(doctor)
         return existing or doctor
 
-    async def _complete(self, doctor: Doctor, password: str | None = None) -> Doctor:
+    async def _complete(self, doctor: Doctor, password: str | None = None, by: Caller | None = None) -> Doctor:
         """Create the account and confirm the doctor. A final refusal deletes the pending doctor.
 
         Raises NotADoctorsAccount when the account exists already and has another role.
@@ -165,7 +169,7 @@ class Doctors:
         except FINAL_REFUSALS:
             await self._delete_pending(doctor.id)
             raise
-        confirmed = await self._confirm(doctor, created)
+        confirmed = await self._confirm(doctor, created, by)
         await self.calendar.follow_doctor(confirmed)
         return confirmed
 
@@ -175,7 +179,7 @@ class Doctors:
             await tx.delete_pending_doctor(doctor_id)
 
     @retry_on_abort
-    async def _confirm(self, doctor: Doctor, account: AccountSummary) -> Doctor:
+    async def _confirm(self, doctor: Doctor, account: AccountSummary, by: Caller | None) -> Doctor:
         """Confirm a doctor whose account exists. A doctor whom another request deleted meanwhile is inserted again."""
         async with self.store.begin() as tx:
             stored = await tx.find_doctor(doctor.id)
@@ -184,6 +188,7 @@ class Doctors:
             confirmed = (stored or doctor).confirm(account)
             await (tx.update_doctor(confirmed) if stored else tx.insert_doctor(confirmed))
             await tx.add_event(confirmed.changed_event(new_id(), self.now()))
+            await tx.add_event(audit_event(Service.DOCTOR, by or system_caller(Service.DOCTOR), "doctor.create", doctor.id, at=self.now()))
         return confirmed
 
     @retry_on_abort

@@ -11,7 +11,8 @@ from doctor_svc.domain.service_types import ServiceType
 from doctor_svc.ports import DoctorStore, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.contacts import ServiceReminders
-from shared.contracts.identity import Caller, Role
+from shared.contracts.identity import Caller, Role, Service
+from shared.kit.audit import audit_event, changed_fields
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -25,15 +26,15 @@ class ServiceTypes:
     calendar: CalendarFollower
     now: Clock
 
-    async def create(self, service_type: ServiceType) -> ServiceType:
+    async def create(self, service_type: ServiceType, *, by: Caller) -> ServiceType:
         """Create a service type, or return the one that has this id already."""
-        created = await self._insert_or_find(service_type)
+        created = await self._insert_or_find(service_type, by)
         await self.calendar.follow_service_type(created)
         return created
 
-    async def update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> ServiceType:
+    async def update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None, *, by: Caller) -> ServiceType:
         """Change some fields of a service type. Raises NoSuchService or Stale."""
-        updated = await self._update(service_id, changes, expected_version)
+        updated = await self._update(service_id, changes, expected_version, by)
         await self.calendar.follow_service_type(updated)
         return updated
 
@@ -59,20 +60,23 @@ class ServiceTypes:
         return await self.store.list_specialties()
 
     @retry_on_abort
-    async def _insert_or_find(self, service_type: ServiceType) -> ServiceType:
+    async def _insert_or_find(self, service_type: ServiceType, by: Caller) -> ServiceType:
         async with self.store.begin() as tx:
             if existing := await tx.find_service_type(service_type.id):
                 return existing
             await tx.insert_service_type(service_type)
             await tx.add_event(service_type.changed_event(new_id(), self.now()))
+            await tx.add_event(audit_event(Service.DOCTOR, by, "service.create", service_type.id, at=self.now()))
         return service_type
 
     @retry_on_abort
-    async def _update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> ServiceType:
+    async def _update(self, service_id: UUID, changes: Mapping[str, Any], expected_version: int | None, by: Caller) -> ServiceType:
         async with self.store.begin() as tx:
             service_type = await tx.get_service_type(service_id)
             updated = service_type.update(changes, expected_version)
             if updated != service_type:
                 await tx.update_service_type(updated)
                 await tx.add_event(updated.changed_event(new_id(), self.now()))
+                after = changed_fields(changes, updated.version)
+                await tx.add_event(audit_event(Service.DOCTOR, by, "service.change", service_id, at=self.now(), after=after))
         return updated

@@ -11,6 +11,7 @@ from uuid import UUID
 from notify_svc.domain.messages import Message, MessageStatus
 from notify_svc.domain.notifications import Audience, MessageKind
 from notify_svc.domain.visits import Visit
+from shared.contracts.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,9 @@ class ResendTransaction(Protocol):
 
     async def lock_message(self, message_id: UUID) -> LockedMessage | None:
         """Lock a message and the messages related to it; return None if it does not exist."""
+
+    async def add_event(self, event: Event) -> None:
+        """Publish an event once the transaction has committed."""
 
     async def insert_message(self, message: Message) -> bool:
         """Insert a message; return False if one with this id exists already."""

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from notify_svc.domain.templates import MailText, ShippedTemplate, TemplateOverride, TemplatePreview
+from shared.contracts.events import Event
 
 
 class TemplateLibrary(Protocol):
@@ -33,6 +34,9 @@ class TemplateTransaction(Protocol):
 
     async def lock_override(self, kind: str, locale: str) -> TemplateOverride:
         """Return what was made of a template; no other transaction changes it until this one ends."""
+
+    async def add_event(self, event: Event) -> None:
+        """Publish an event once the transaction has committed."""
 
     async def save_override(self, override: TemplateOverride) -> None:
         """Replace the override of a locked template."""

@@ -12,6 +12,7 @@ from uuid import UUID
 from notify_svc.domain.webhook_deliveries import WebhookDelivery, WebhookResponse
 from notify_svc.domain.webhook_sequences import EventSequence
 from notify_svc.domain.webhooks import Webhook, WebhookAnswer
+from shared.contracts.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,9 @@ class WebhookTransaction(Protocol):
 
     async def insert_delivery(self, delivery: WebhookDelivery) -> bool:
         """Insert a delivery; return False if one with this id exists."""
+
+    async def add_event(self, event: Event) -> None:
+        """Publish an event once the transaction has committed."""
 
     async def insert_webhook(self, webhook: Webhook) -> bool:
         """Insert a webhook; return False if one with this id exists."""

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import func, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.templates import MailText, TemplateOverride
-from notify_svc.repository.tables import TEMPLATE_OVERRIDES
+from notify_svc.repository.tables import INFRASTRUCTURE, TEMPLATE_OVERRIDES
+from shared.contracts.identity import Service
+from shared.kit.clock import Clock
+from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, insert_if_absent
 
 COLUMNS = TEMPLATE_OVERRIDES.c
@@ -22,11 +24,8 @@ def _override_from_row(row: Any) -> TemplateOverride:
     return TemplateOverride(row.kind, row.locale, content, row.changes)
 
 
-@dataclass(frozen=True, slots=True)
-class SqlTemplateTransaction:
+class SqlTemplateTransaction(SqlTransaction):
     """Implements TemplateTransaction."""
-
-    connection: AsyncConnection
 
     async def lock_override(self, kind: str, locale: str) -> TemplateOverride:
         """Insert the row where it is missing, so that there is one to lock."""
@@ -46,11 +45,12 @@ class SqlTemplateStore:
     """Implements TemplateStore."""
 
     database: Database
+    now: Clock
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlTemplateTransaction]:
         async with self.database.write() as connection:
-            yield SqlTemplateTransaction(connection)
+            yield SqlTemplateTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
 
     async def find_override(self, kind: str, locale: str) -> TemplateOverride | None:
         query = select(TEMPLATE_OVERRIDES).where(COLUMNS.kind == kind, COLUMNS.locale == locale)

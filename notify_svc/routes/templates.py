@@ -62,7 +62,7 @@ async def replace_template(
     kind: Kind,
     locale: TemplateLanguage,
     body: ReplaceTemplate,
-    _caller: Admin,
+    caller: Admin,
     expected_version: RequireIfMatch,
     templates: UseTemplates,
     response: Response,
@@ -71,7 +71,7 @@ async def replace_template(
 
     A text is refused if a mail could not be made from it: because of its syntax, of a variable that is unknown or missing, or because it
     would be too long with the longest names."""
-    return with_etag(response, TemplateOut.of(await templates.replace(kind, locale, body.to_mail_text(), expected_version)))
+    return with_etag(response, TemplateOut.of(await templates.replace(kind, locale, body.to_mail_text(), expected_version, by=caller)))
 
 
 @router.delete(
@@ -82,10 +82,10 @@ async def replace_template(
     summary="Use the shipped template again",
 )
 async def reset_template(
-    kind: Kind, locale: TemplateLanguage, _caller: Admin, expected_version: IfMatch, templates: UseTemplates, response: Response
+    kind: Kind, locale: TemplateLanguage, caller: Admin, expected_version: IfMatch, templates: UseTemplates, response: Response
 ) -> TemplateOut:
     """The response is the shipped template. Nothing changes if it was not overridden."""
-    return with_etag(response, TemplateOut.of(await templates.reset(kind, locale, expected_version)))
+    return with_etag(response, TemplateOut.of(await templates.reset(kind, locale, expected_version, by=caller)))
 
 
 @router.post(

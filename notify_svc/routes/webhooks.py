@@ -52,14 +52,14 @@ UseWebhooks = Annotated[Webhooks, use_case(Webhooks)]
     summary="Create a webhook",
 )
 async def create_webhook(
-    body: CreateWebhook, _caller: WebhookManager, operation: OperationId, webhooks: UseWebhooks, response: Response
+    body: CreateWebhook, caller: WebhookManager, operation: OperationId, webhooks: UseWebhooks, response: Response
 ) -> WebhookWithSecretOut:
     """Events are sent to the URL from now on, signed as Standard Webhooks describes. The secret for the signatures is shown only now.
 
     A delivery that gets no 2xx answer within 10 seconds is repeated 8 times within 24 hours. Redirects are not followed; 410 ends the
     webhook.
     """
-    created = await webhooks.create(operation.id, body.url, list(map(str, body.events)), body.description)
+    created = await webhooks.create(operation.id, body.url, list(map(str, body.events)), body.description, by=caller)
     with_location(response, created.webhook, f"/webhooks/{created.webhook.id}")
     return _with_secret(response, created)
 
@@ -91,13 +91,13 @@ async def get_webhook(webhook_id: UUID, _caller: WebhookManager, webhooks: UseWe
 async def update_webhook(
     webhook_id: UUID,
     body: UpdateWebhook,
-    _caller: WebhookManager,
+    caller: WebhookManager,
     expected_version: RequireIfMatch,
     webhooks: UseWebhooks,
     response: Response,
 ) -> Webhook:
     """Fields that are left out stay as they are. With the status `active` or a new URL, deliveries that wait are sent at once."""
-    return with_etag(response, await webhooks.change(webhook_id, body.changes, expected_version))
+    return with_etag(response, await webhooks.change(webhook_id, body.changes, expected_version, by=caller))
 
 
 @router.delete(
@@ -107,9 +107,9 @@ async def update_webhook(
     responses=refusals(NoSuchWebhook, Stale),
     summary="Delete a webhook",
 )
-async def delete_webhook(webhook_id: UUID, _caller: WebhookManager, expected_version: IfMatch, webhooks: UseWebhooks) -> None:
+async def delete_webhook(webhook_id: UUID, caller: WebhookManager, expected_version: IfMatch, webhooks: UseWebhooks) -> None:
     """Nothing more is sent to it, and its deliveries are deleted."""
-    await webhooks.delete(webhook_id, expected_version)
+    await webhooks.delete(webhook_id, expected_version, by=caller)
 
 
 @router.post(
@@ -136,14 +136,14 @@ async def ping_webhook(
 )
 async def rotate_webhook_secret(
     webhook_id: UUID,
-    _caller: WebhookManager,
+    caller: WebhookManager,
     expected_version: IfMatch,
     operation: OperationId,
     webhooks: UseWebhooks,
     response: Response,
 ) -> WebhookWithSecretOut:
     """The new secret is shown only now. For 24 hours deliveries are signed with the replaced one, too. At most five rotations a day."""
-    rotated = await webhooks.rotate_secret(webhook_id, operation.id, expected_version)
+    rotated = await webhooks.rotate_secret(webhook_id, operation.id, expected_version, by=caller)
     with_etag(response, rotated.webhook)
     return _with_secret(response, rotated)
 

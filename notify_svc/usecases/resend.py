@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
+from notify_svc.domain.messages import Message
 from notify_svc.domain.refusals import MessageUnreadable, NoSuchMessage
 from notify_svc.domain.resending import Resend, resend_message
 from notify_svc.ports.message_log import ResendStore
-from shared.contracts.identity import Caller
+from shared.contracts.events import AuditRecorded
+from shared.contracts.identity import Caller, Service
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -38,7 +42,13 @@ class MessageResending:
                 return next((other.id for other in locked.related if other.id == request_id), message_id)
             resent = resend_message(locked.message, locked.related, locked.visit, Resend(request_id, by.id, self.now()))
             await tx.update_message(locked.message, resent.message)
+            await tx.add_event(_audit_event(resent.repetition or resent.message, by, self.now()))
             if resent.repetition is not None:
                 await tx.insert_message(resent.repetition)
         self.wake_sender()
         return (resent.repetition or resent.message).id
+
+
+def _audit_event(message: Message, by: Caller, at: datetime) -> AuditRecorded:
+    state = {"kind": message.kind.value}
+    return audit_event(Service.NOTIFICATION, by, "message.resend", message.recipient_id, at=at, after=state, row_id=message.id)

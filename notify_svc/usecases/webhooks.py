@@ -13,7 +13,10 @@ from notify_svc.domain.webhook_deliveries import WebhookDelivery
 from notify_svc.domain.webhook_refusals import NoSuchWebhook, NoSuchWebhookDelivery, TooManyWebhooks
 from notify_svc.domain.webhooks import MAX_WEBHOOKS, PING, Webhook, WebhookAnswer, WebhookStatus, fingerprint_of
 from notify_svc.ports.webhooks import WebhookReads, WebhookReceiver, WebhookSecrets, WebhookStore, WebhookTransaction
+from shared.contracts.events import AuditRecorded
+from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import require_version
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -25,6 +28,15 @@ class WebhookWithSecret(NamedTuple):
     webhook: Webhook
     secret: str
     is_repeated: bool = False
+
+
+class SecretRotation(NamedTuple):
+    """The request for a new secret, which is encrypted already."""
+
+    encrypted: str
+    operation_id: UUID
+    fingerprint: str
+    by: Caller
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +53,9 @@ class Webhooks:
     now: Clock
     wake_dispatcher: Callable[[], None]
 
-    async def create(self, operation_id: UUID, url: str, events: Sequence[str], description: str | None) -> WebhookWithSecret:
+    async def create(
+        self, operation_id: UUID, url: str, events: Sequence[str], description: str | None, *, by: Caller
+    ) -> WebhookWithSecret:
         """Create an active webhook with a new secret. A repeated request gets the first answer, also if the webhook was deleted meanwhile.
 
         Raises AddressNotAllowed, TooManyWebhooks, and IdempotencyKeyReused if another webhook was created with this operation.
@@ -52,16 +66,17 @@ class Webhooks:
         await self.receiver.check_url(url)
         encrypted = self.secrets.encrypt(self.secrets.create_secret())
         webhook = Webhook(new_id(), url, tuple(dict.fromkeys(events)), description, encrypted, self.now())
-        return await self._insert(WebhookAnswer(operation_id, fingerprint, webhook, self.now()))
+        return await self._insert(WebhookAnswer(operation_id, fingerprint, webhook, self.now()), by)
 
     @retry_on_abort
-    async def _insert(self, answer: WebhookAnswer) -> WebhookWithSecret:
+    async def _insert(self, answer: WebhookAnswer, by: Caller) -> WebhookWithSecret:
         async with self.store.begin() as tx:
             if not await tx.insert_answer(answer):
                 return await self._first_answer(tx, answer)
             if await tx.count_webhooks() >= MAX_WEBHOOKS:
                 raise TooManyWebhooks
             await tx.insert_webhook(answer.webhook)
+            await tx.add_event(_audit_event("webhook.create", answer.webhook, by, self.now()))
         return self._with_secret(answer.webhook)
 
     @retry_on_abort
@@ -92,35 +107,37 @@ class Webhooks:
         """Return webhooks in the order of creation, one more than `limit`. Raises BadCursor."""
         return await self.reads.list_webhooks(limit + 1, after)
 
-    async def change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None) -> Webhook:
+    async def change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None, *, by: Caller) -> Webhook:
         """Change a webhook. Deliveries that wait are sent at once when it is resumed or has another URL.
 
         Raises AddressNotAllowed and WebhookEnded.
         """
         if "url" in changes:
             await self.receiver.check_url(changes["url"])
-        changed = await self._change(webhook_id, changes, expected_version)
+        changed = await self._change(webhook_id, changes, expected_version, by)
         self.wake_dispatcher()
         return changed
 
     @retry_on_abort
-    async def _change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None) -> Webhook:
+    async def _change(self, webhook_id: UUID, changes: dict[str, Any], expected_version: int | None, by: Caller) -> Webhook:
         async with self.store.begin() as tx:
             webhook = await _lock(tx, webhook_id, expected_version)
             changed = webhook.change(changes)
             await tx.save_webhook(changed)
+            await tx.add_event(_audit_event("webhook.change", changed, by, self.now()))
             if changed.status is WebhookStatus.ACTIVE and ("status" in changes or changed.url != webhook.url):
                 await tx.make_deliveries_due(webhook_id, self.now())
         return changed
 
     @retry_on_abort
-    async def delete(self, webhook_id: UUID, expected_version: int | None) -> None:
+    async def delete(self, webhook_id: UUID, expected_version: int | None, *, by: Caller) -> None:
         """Delete a webhook; its deliveries are not sent any more."""
         async with self.store.begin() as tx:
-            await _lock(tx, webhook_id, expected_version)
+            webhook = await _lock(tx, webhook_id, expected_version)
             await tx.delete_webhook(webhook_id)
+            await tx.add_event(_audit_event("webhook.delete", webhook, by, self.now()))
 
-    async def rotate_secret(self, webhook_id: UUID, operation_id: UUID, expected_version: int | None) -> WebhookWithSecret:
+    async def rotate_secret(self, webhook_id: UUID, operation_id: UUID, expected_version: int | None, *, by: Caller) -> WebhookWithSecret:
         """Give the webhook a new secret; the replaced one signs, too, for a day. A repeated request gets the first answer.
 
         Raises WebhookEnded, TooManyRotations, and IdempotencyKeyReused.
@@ -129,20 +146,20 @@ class Webhooks:
         if answer := await self._find_answer(operation_id, fingerprint):
             return answer
         encrypted = self.secrets.encrypt(self.secrets.create_secret())
-        return await self._rotate(webhook_id, encrypted, operation_id, fingerprint, expected_version)
+        rotation = SecretRotation(encrypted, operation_id, fingerprint, by)
+        return await self._rotate(webhook_id, rotation, expected_version)
 
     @retry_on_abort
-    async def _rotate(
-        self, webhook_id: UUID, encrypted: str, operation_id: UUID, fingerprint: str, expected_version: int | None
-    ) -> WebhookWithSecret:
+    async def _rotate(self, webhook_id: UUID, rotation: SecretRotation, expected_version: int | None) -> WebhookWithSecret:
         async with self.store.begin() as tx:
             webhook = await _lock(tx, webhook_id)
-            if await tx.find_answer(operation_id):
-                return await self._first_answer(tx, WebhookAnswer(operation_id, fingerprint, webhook, self.now()))
+            if await tx.find_answer(rotation.operation_id):
+                return await self._first_answer(tx, WebhookAnswer(rotation.operation_id, rotation.fingerprint, webhook, self.now()))
             require_version(webhook.version, expected_version)
-            rotated = webhook.rotate_secret(encrypted, self.now())
+            rotated = webhook.rotate_secret(rotation.encrypted, self.now())
             await tx.save_webhook(rotated)
-            await tx.insert_answer(WebhookAnswer(operation_id, fingerprint, rotated, self.now()))
+            await tx.insert_answer(WebhookAnswer(rotation.operation_id, rotation.fingerprint, rotated, self.now()))
+            await tx.add_event(_audit_event("webhook.rotate_secret", rotated, rotation.by, self.now()))
         return self._with_secret(rotated)
 
     async def ping(self, webhook_id: UUID, ping_id: UUID, expected_version: int | None) -> WebhookDelivery:
@@ -203,6 +220,12 @@ class Webhooks:
 
     def _with_secret(self, webhook: Webhook, *, is_repeated: bool = False) -> WebhookWithSecret:
         return WebhookWithSecret(webhook, self.secrets.decrypt(webhook.secret), is_repeated)
+
+
+def _audit_event(action: str, webhook: Webhook, by: Caller, at: datetime) -> AuditRecorded:
+    """Return the line of the audit trail. URL and description stay in the row."""
+    state = {"status": webhook.status.value, "version": str(webhook.version)}
+    return audit_event(Service.NOTIFICATION, by, action, webhook.id, at=at, after=state, row_id=webhook.id)
 
 
 async def _lock(tx: WebhookTransaction, webhook_id: UUID, expected_version: int | None = None) -> Webhook:

@@ -11,7 +11,11 @@ from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from patient_svc.repository.record_cipher import NotDecrypted, RecordCipher, RecordKeyring, WrappedKey, unreadable
-from patient_svc.repository.tables import MASTER_KEYS, RECORD_KEYS
+from patient_svc.repository.tables import INFRASTRUCTURE, MASTER_KEYS, RECORD_KEYS
+from shared.contracts.identity import Service, system_caller
+from shared.kit.audit import audit_event
+from shared.kit.clock import system_clock
+from shared.kit.outbox import SqlTransaction
 from shared.kit.retry import TransactionAborted, retry_transaction
 from shared.kit.settings import InvalidSettings
 from shared.kit.sql import Database, insert_if_absent
@@ -131,7 +135,11 @@ class KeyRotation:
         return {"patient": row.patient_id, "wrapped_before": row.wrapped_key} | new_values
 
     async def _save(self, changes: list[dict[str, Any]]) -> None:
-        """Store the keys, each only where it is still the one that was read: an erased patient stays erased."""
+        """Store the keys, each only where it is still the one that was read: an erased patient stays erased. Report each batch."""
         if changes:
             async with self.database.write() as connection:
                 await connection.execute(REWRAP_KEY, changes)
+                operator, now = system_caller(Service.PATIENT), system_clock()
+                state = {"keys": str(len(changes)), "master_key": self.keyring.encrypting_name[:100]}
+                event = audit_event(Service.PATIENT, operator, "record_keys.rotate", operator.id, at=now, after=state)
+                await SqlTransaction(connection, INFRASTRUCTURE, Service.PATIENT, system_clock).add_event(event)

@@ -64,6 +64,6 @@ async def show_closure(closure_id: UUID, _caller: Admin, closures: UseCases) -> 
 
 
 @router.delete("/{closure_id}", operation_id="lift_closure", status_code=204, responses=refusals(NoSuchClosure), summary="Lift a closure")
-async def lift_closure(closure_id: UUID, _caller: Admin, closures: UseCases) -> None:
+async def lift_closure(closure_id: UUID, caller: Admin, closures: UseCases) -> None:
     """Reopens the time."""
-    return await closures.lift(closure_id)
+    return await closures.lift(closure_id, by=caller)

@@ -87,6 +87,6 @@ async def show_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves
 @router.delete(
     "/{leave_id}", operation_id="withdraw_leave", status_code=204, responses=refusals(NotYours, NoSuchLeave), summary="Withdraw a leave"
 )
-async def withdraw_leave(doctor_id: UUID, leave_id: UUID, _caller: OwnDoctor, leaves: UseCases) -> None:
+async def withdraw_leave(doctor_id: UUID, leave_id: UUID, caller: OwnDoctor, leaves: UseCases) -> None:
     """Reopens the time. Appointments that the leave cancelled or moved are not restored."""
-    return await leaves.withdraw(doctor_id, leave_id)
+    return await leaves.withdraw(doctor_id, leave_id, by=caller)

@@ -19,8 +19,12 @@ from scheduling_svc.domain.terms import DoctorTerms
 from scheduling_svc.ports import CalendarReader, CalendarStore, CalendarTransaction
 from scheduling_svc.usecases.leaves import block_time
 from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import AuditRecorded
 from shared.contracts.grains import Span
 from shared.contracts.http import Reservation
+from shared.contracts.identity import Caller, Role, Service
+from shared.contracts.values import format_instant
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.deadlines import remaining_seconds
 from shared.kit.logs import log_event
@@ -96,9 +100,9 @@ class Closures:
         saved = await self._settle_within_deadline(await self._insert_or_find(closure))
         return ClosureResult.of(saved, await self._list_affected(saved))
 
-    async def lift(self, closure_id: UUID) -> None:
+    async def lift(self, closure_id: UUID, *, by: Caller) -> None:
         """Reopen the time of a closure; raise NoSuchClosure if it was lifted before."""
-        await self._settle_within_deadline(await self._mark_lifted(closure_id))
+        await self._settle_within_deadline(await self._mark_lifted(closure_id, by))
 
     @retry_on_abort
     async def get(self, closure_id: UUID) -> Closure:
@@ -134,14 +138,16 @@ class Closures:
             existing = await tx.find_closure(closure.id)
             if existing is None:
                 await tx.save_closure(closure)
+                await tx.add_event(_audit_event("closure.create", closure, Caller(closure.by_id, Role.ADMIN), self.now()))
         return existing or closure
 
     @retry_on_abort
-    async def _mark_lifted(self, closure_id: UUID) -> Closure:
+    async def _mark_lifted(self, closure_id: UUID, by: Caller) -> Closure:
         async with self.store.begin() as tx:
             await tx.lock(CLOSURES_LOCK)
             lifted = (await _get_closure(tx, closure_id)).lift()
             await tx.save_closure(lifted)
+            await tx.add_event(_audit_event("closure.lift", lifted, by, self.now()))
         return lifted
 
     @retry_on_abort
@@ -218,6 +224,12 @@ class Closures:
     @retry_on_abort
     async def _list_doctors_after(self, doctor_id: UUID | None) -> list[DoctorTerms]:
         return await self.store.list_all_doctors(PAGE_SIZE, doctor_id)
+
+
+def _audit_event(action: str, closure: Closure, by: Caller, at: datetime) -> AuditRecorded:
+    times = {"starts_at": format_instant(closure.starts_at), "ends_at": format_instant(closure.ends_at)}
+    before, after = (None, times) if action == "closure.create" else (times, None)
+    return audit_event(Service.SCHEDULING, by, action, closure.id, at=at, before=before, after=after, row_id=closure.id)
 
 
 async def _get_closure(calendar: CalendarReader, closure_id: UUID) -> Closure:

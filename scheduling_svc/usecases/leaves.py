@@ -27,12 +27,14 @@ from scheduling_svc.usecases.evaluation import load_evaluation, require_bookable
 from scheduling_svc.usecases.proposals import ProposalPlanner
 from scheduling_svc.usecases.reservations import cap_lock_keys, drop_holds, require_current_patient
 from scheduling_svc.usecases.rule_cache import RuleCache
-from shared.contracts.events import LeaveTaken
+from shared.contracts.events import AuditRecorded, LeaveTaken
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor, LeaveOutcome
-from shared.contracts.identity import Caller
+from shared.contracts.identity import Caller, Service
 from shared.contracts.refusals import Conflict, Invalid
 from shared.contracts.relayed_refusals import NoSuchDoctor
+from shared.contracts.values import format_instant
+from shared.kit.audit import audit_event
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -78,12 +80,13 @@ class Leaves:
         return leave
 
     @retry_on_abort
-    async def withdraw(self, doctor_id: UUID, leave_id: UUID) -> None:
+    async def withdraw(self, doctor_id: UUID, leave_id: UUID, *, by: Caller) -> None:
         """Reopen the time of a leave; cancelled and moved appointments are not restored."""
         async with self.store.begin() as tx:
             leave = await _get_leave(tx, doctor_id, leave_id)
             await tx.delete_block(leave.block)
             await tx.delete_leave(leave)
+            await tx.add_event(_audit_event("leave.withdraw", leave, by, self.now()))
 
     @retry_on_abort
     async def get(self, doctor_id: UUID, leave_id: UUID) -> Leave:
@@ -120,6 +123,7 @@ class Leaves:
         affected = await _list_affected(tx, leave.block, self.now())
         if {claim.id for claim in affected} != {decision.appointment_id for decision in leave.outcomes}:
             raise _AffectedChanged
+        await tx.add_event(_audit_event("leave.take", leave, by, self.now()))
         displaced = await self._displace(tx, {claim.id: claim for claim in affected}, leave.outcomes, by)
         await tx.insert_leave(leave)
         await tx.add_event(
@@ -172,6 +176,12 @@ class Leaves:
         await tx.save_claim(moved, claim, capacity=service.capacity, from_hold=hold)
         await require_current_patient(tx, moved)
         return moved
+
+
+def _audit_event(action: str, leave: Leave, by: Caller, at: datetime) -> AuditRecorded:
+    times = {"starts_at": format_instant(leave.starts_at), "ends_at": format_instant(leave.ends_at)}
+    before, after = (None, times) if action == "leave.take" else (times, None)
+    return audit_event(Service.SCHEDULING, by, action, leave.doctor_id, at=at, before=before, after=after, row_id=leave.id)
 
 
 async def block_time(tx: CalendarTransaction, block: TimeBlock) -> None:

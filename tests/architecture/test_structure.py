@@ -160,6 +160,10 @@ def test_the_catalogue_of_codes_is_up_to_date() -> None:
     assert subprocess.run([sys.executable, "docs/make_problems.py", "--check"], cwd=ROOT).returncode == 0, "run `make docs`"
 
 
+def test_the_page_about_the_audit_trail_is_up_to_date() -> None:
+    assert subprocess.run([sys.executable, "docs/make_audit.py", "--check"], cwd=ROOT).returncode == 0
+
+
 def test_the_page_of_settings_is_up_to_date() -> None:
     assert subprocess.run([sys.executable, "docs/make_configuration.py", "--check"], cwd=ROOT).returncode == 0
 

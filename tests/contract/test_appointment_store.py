@@ -26,6 +26,7 @@ from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.sqlite import SqliteDocuments
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.repository.tables import APPOINTMENTS, INFRASTRUCTURE
+from shared.contracts.events import AuditRecorded
 from shared.contracts.http import Money, Reservation
 from shared.contracts.refusals import Conflict, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
@@ -128,12 +129,16 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 
 class AppointmentEventBus:
-    """A bus that records what is published. Topics in `without_queue` have no queue, and while it is `down` every call fails."""
+    """A bus that records what is published: events of appointments in `published`, lines of the audit trail in `reported`.
+
+    Topics in `without_queue` have no queue, and while it is `down` every call fails.
+    """
 
     def __init__(self, without_queue: tuple[str, ...] = (), *, down: bool = False) -> None:
         self.without_queue, self.down = without_queue, down
         self.attempted: list[str] = []
         self.published: list[dict[str, Any]] = []
+        self.reported: list[dict[str, Any]] = []
 
     async def publish(self, topic: str, message_id: str, body: bytes) -> None:
         self.attempted.append(message_id)
@@ -141,7 +146,7 @@ class AppointmentEventBus:
             raise PublishFailed
         if topic in self.without_queue:
             raise Unroutable
-        self.published.append(json.loads(body))
+        (self.reported if topic == AuditRecorded.topic else self.published).append(json.loads(body))
 
     async def subscribe(self, queue: str, handlers: Handlers, keep_dead: KeepDeadMessage | None = None) -> None: ...
 
@@ -196,8 +201,8 @@ async def test_a_save_writes_appointment_history_entry_and_event_together(backen
         1,
         1,
     )
-    (pending_event,) = (await stored_document(backend, appointment))["pending_events"]
-    assert json.loads(pending_event)["type"] == "appointment.cancelled.v1"
+    pending_events = (await stored_document(backend, appointment))["pending_events"]
+    assert [json.loads(event)["type"] for event in pending_events] == ["appointment.cancelled.v1", AuditRecorded.topic]
 
 
 async def test_events_of_an_appointment_are_numbered_without_gaps_also_where_changes_have_none(backend: Backend) -> None:
@@ -213,7 +218,9 @@ async def test_events_of_an_appointment_are_numbered_without_gaps_also_where_cha
     unchanged = await backend.store.save(amended.reschedule(a_change(), starts_at=TEN))  # adds no event
     await backend.store.save(replace(unchanged, sync=amended.sync).cancel(a_change()))
     stored = await backend.store.get(pending.id)
-    events = [json.loads(event)["data"] for event in (await stored_document(backend, pending))["pending_events"]]
+    stored_events = [json.loads(event) for event in (await stored_document(backend, pending))["pending_events"]]
+    events = [event["data"] for event in stored_events if event["type"] != AuditRecorded.topic]
+    assert len(stored_events) == 2 * len(events)
     assert [(event["event_number"], event["status"]) for event in events] == [(1, "booked"), (2, "booked"), (3, "cancelled")]
     assert (stored.event_count, stored.version) == (3, 4)
 
@@ -310,7 +317,7 @@ async def test_of_fifty_saves_of_one_row_version_one_succeeds(backend: Backend) 
     assert len(winners) == 1
     assert all(isinstance(other, RowChanged | Appointment) for other in together), together
     assert await backend.store.find(appointment.id) == winners[0]
-    assert len((await stored_document(backend, appointment))["pending_events"]) == 1
+    assert len((await stored_document(backend, appointment))["pending_events"]) == 2, "of the winner, with its line"
 
 
 async def test_of_ten_inserts_of_one_id_one_succeeds(backend: Backend) -> None:
@@ -498,14 +505,14 @@ async def test_an_event_is_published_once_and_kept_for_a_week(backend: Backend) 
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     await backend.add(appointment)
     await backend.store.save(cancelled(appointment))
-    assert [await relay.publish(), await relay.publish()] == [1, 0]
-    (event,) = bus.published
+    assert [await relay.publish(), await relay.publish()] == [2, 0]
+    (event,), (line,) = bus.published, bus.reported
     assert (event["type"], event["subject"], event["data"]["version"]) == ("appointment.cancelled.v1", str(appointment.id), 3)
     document = await stored_document(backend, appointment)
-    assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event])
+    assert (document["pending_events"], [json.loads(gone) for gone in document["published_events"]]) == ([], [event, line])
     backend.clock.advance(RETENTION)
     await relay.prune()
-    assert len((await stored_document(backend, appointment))["published_events"]) == 1
+    assert len((await stored_document(backend, appointment))["published_events"]) == 2
     backend.clock.advance(SECOND)
     await relay.prune()
     assert (await stored_document(backend, appointment))["published_events"] == []
@@ -520,13 +527,14 @@ async def test_events_of_one_document_are_published_in_order_also_when_it_change
     class ChangingBus(AppointmentEventBus):
         async def publish(self, topic: str, message_id: str, body: bytes) -> None:
             await super().publish(topic, message_id, body)
-            if len(self.published) == 1:
+            if len(self.attempted) == 1:
                 await backend.store.save(checked_in.start(a_change()))
 
     bus = ChangingBus()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
-    assert [await relay.publish(), await relay.publish(), await relay.publish()] == [1, 1, 0]
+    assert [await relay.publish(), await relay.publish(), await relay.publish()] == [2, 2, 0]
     assert [event["type"] for event in bus.published] == ["appointment.checked_in.v1", "appointment.started.v1"]
+    assert [line["data"]["action"] for line in bus.reported] == ["appointment.checked_in", "appointment.in_progress"]
 
 
 async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) -> None:
@@ -538,7 +546,7 @@ async def test_a_failing_bus_ends_the_run_and_loses_nothing(backend: Backend) ->
         await backend.store.save(cancelled(appointment))
     assert (await relay.publish(), len(bus.attempted)) == (0, 1)
     bus.down = False
-    assert await relay.publish() == 3
+    assert await relay.publish() == 6
 
 
 async def test_an_event_that_cannot_be_published_does_not_hold_up_others(backend: Backend) -> None:
@@ -556,14 +564,14 @@ async def test_an_event_that_cannot_be_published_does_not_hold_up_others(backend
         await backend.store.save(cancelled(appointment))
     bus = FailingBus()
     relay = DocumentRelay(backend.documents, bus, backend.clock)
-    assert [await relay.publish(), await relay.publish()] == [1, 0]
+    assert [await relay.publish(), await relay.publish()] == [3, 0]
     bus.fails = False
     assert await relay.publish() == 1
     assert [event["subject"] for event in bus.published] == [str(whole.id), str(broken.id)]
 
 
 async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend) -> None:
-    bus = AppointmentEventBus(("appointment.amended.v1",))
+    bus = AppointmentEventBus(("appointment.amended.v1", AuditRecorded.topic))
     relay = DocumentRelay(backend.documents, bus, backend.clock)
     amended = [an_appointment(id=UUID(int=number + 1)).amend({"reason": "x"}, a_change()) for number in range(BATCH + 5)]
     await backend.add(*amended)
@@ -576,7 +584,7 @@ async def test_an_event_without_a_queue_does_not_hold_up_others(backend: Backend
     assert await relay.publish() == 2
     assert {event["subject"] for event in bus.published} == {str(first.id), str(last.id)}
     bus.without_queue = ()
-    assert sum([await relay.publish() for _ in range(3)]) == BATCH + 5
+    assert sum([await relay.publish() for _ in range(5)]) == 2 * (BATCH + 5) + 2
 
 
 async def test_several_relays_at_once_lose_nothing(backend: Backend) -> None:

@@ -27,7 +27,7 @@ from scheduling_svc.usecases.closures import MAX_WAIT_SECONDS, Closures, apply_c
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import DoctorChanged
 from shared.contracts.grains import grain_of
-from shared.contracts.identity import Service
+from shared.contracts.identity import Caller, Role, Service
 from shared.kit.deadlines import deadline
 from tests.contract.grain_table import list_lanes, open_store
 from tests.contract.interleaving import Action, RunOnce, do_nothing
@@ -142,7 +142,7 @@ class ClosureChange:
 CHANGES = {
     "a_doctor_moves_south": ClosureChange(DOCTOR, lambda store: save_doctor(store, DOCTOR, "South", 2), set()),
     "a_doctor_moves_north": ClosureChange(COLLEAGUE, lambda store: save_doctor(store, COLLEAGUE, "North", 2), {DOCTOR, COLLEAGUE}),
-    "the_closure_is_lifted": ClosureChange(DOCTOR, lambda store: closures(store).lift(NORTH.id), set()),
+    "the_closure_is_lifted": ClosureChange(DOCTOR, lambda store: closures(store).lift(NORTH.id, by=Caller(DOCTOR, Role.ADMIN)), set()),
 }
 changes = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 

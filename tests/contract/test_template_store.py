@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import cast
+from uuid import UUID
 
 import pytest
 
@@ -15,6 +16,7 @@ from notify_svc.ports.templates import TemplateStore
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.usecases.current_overrides import CHECKED_AFTER, CurrentOverrides
 from notify_svc.usecases.templates import Templates
+from shared.contracts.identity import Caller, Role
 from shared.contracts.refusals import Stale, Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.migrations import migrate
@@ -22,6 +24,7 @@ from shared.kit.sql import Database
 from tests.running import NOON
 from tests.unit.notify.builders import CLINIC
 
+ADMIN = Caller(UUID(int=1), Role.ADMIN)
 TEXT_WITH_DETAILS = MailText("See you", "{{ details }}")
 TEXT = MailText("Grüße 🙂", "{{ details }} 山田\n" + "ü" * 4900)
 
@@ -30,7 +33,7 @@ TEXT = MailText("Grüße 🙂", "{{ details }} 山田\n" + "ü" * 4900)
 async def store(sql_url: str) -> AsyncIterator[SqlTemplateStore]:
     migrate("notify_svc", sql_url)
     async with Database(sql_url) as database:
-        yield SqlTemplateStore(database)
+        yield SqlTemplateStore(database, lambda: NOON)
 
 
 async def change(store: SqlTemplateStore, kind: str, content: MailText | None) -> TemplateOverride:
@@ -53,10 +56,12 @@ async def test_an_override_is_read_as_it_was_saved_and_every_change_is_counted(s
 
 
 async def test_of_two_admins_who_replace_the_same_version_one_is_refused(store: SqlTemplateStore) -> None:
-    templates = Templates(store, JinjaTemplateLibrary(CLINIC), CurrentOverrides(store, lambda: NOON))
+    templates = Templates(store, JinjaTemplateLibrary(CLINIC), CurrentOverrides(store, lambda: NOON), lambda: NOON)
     contents = [MailText(f"Subject {number}", "{{ details }}") for number in range(8)]
     shipped = (await templates.get("booked", "en")).version
-    results = await asyncio.gather(*(templates.replace("booked", "en", content, shipped) for content in contents), return_exceptions=True)
+    results = await asyncio.gather(
+        *(templates.replace("booked", "en", content, shipped, by=ADMIN) for content in contents), return_exceptions=True
+    )
     assert sorted(type(result).__name__ for result in results) == ["MailTemplate"] + ["Stale"] * 7
     assert [result.facts["version"] for result in results if isinstance(result, Stale)] == [shipped + 1] * 7
 
@@ -64,13 +69,13 @@ async def test_of_two_admins_who_replace_the_same_version_one_is_refused(store: 
 async def test_another_instance_sees_a_change_within_two_seconds_and_the_one_that_made_it_at_once(store: SqlTemplateStore) -> None:
     clock = MovableClock(NOON, running=False)
     own, others = CurrentOverrides(store, clock), CurrentOverrides(store, clock)
-    templates = Templates(store, JinjaTemplateLibrary(CLINIC), own)
+    templates = Templates(store, JinjaTemplateLibrary(CLINIC), own, clock)
     assert (await own.read(), await others.read()) == ({}, {})
-    await templates.replace("booked", "en", TEXT_WITH_DETAILS, None)
+    await templates.replace("booked", "en", TEXT_WITH_DETAILS, None, by=ADMIN)
     assert (await own.read(), await others.read()) == ({("booked", "en"): TEXT_WITH_DETAILS}, {})
     clock.advance(CHECKED_AFTER)
     assert await others.read() == {("booked", "en"): TEXT_WITH_DETAILS}
-    await templates.reset("booked", "en", None)
+    await templates.reset("booked", "en", None, by=ADMIN)
     clock.advance(CHECKED_AFTER)
     assert (await own.read(), await others.read()) == ({}, {})
 

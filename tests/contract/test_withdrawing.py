@@ -58,7 +58,7 @@ async def store(sql_url: str) -> AsyncIterator[SqlCalendarStore]:
 
 
 def withdraw(store: SqlCalendarStore) -> Awaitable[None]:
-    return CalendarUseCases(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id)
+    return CalendarUseCases(store, NOON).leaves.withdraw(DOCTOR, LEAVE.id, by=Caller(DOCTOR, Role.DOCTOR))
 
 
 async def has_withdrawn(action: Awaitable[object]) -> bool:

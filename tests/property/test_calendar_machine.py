@@ -225,7 +225,7 @@ class CalendarMachine(RuleBasedStateMachine):
     @rule(pick=picks)
     def withdraw(self, pick: int) -> None:
         claim_id, (doctor, _) = pick_item(self.model.leaves, pick)
-        assert self.result(self.use_cases.leaves.withdraw(doctor, claim_id)) is None
+        assert self.result(self.use_cases.leaves.withdraw(doctor, claim_id, by=Caller(doctor, Role.DOCTOR))) is None
         del self.model.leaves[claim_id]
 
     @invariant()

@@ -217,3 +217,17 @@ async def test_the_password_is_never_stored(admin: RunningService, services: Fak
     stored = all_bytes_in(tmp_path)
     assert b"pat@clinic.test" in stored
     assert PASSWORD.encode() not in stored
+
+
+async def test_the_audit_trail_names_the_admin_who_had_a_user_created_once(admin: RunningService) -> None:
+    for _ in range(2):
+        user = (await create_user(admin, PATIENT, **{"Idempotency-Key": "one"})).json()
+    response = await admin.http.get("/admin/audit", params={"subject": user["id"]}, headers=ADMIN)
+    (line,) = response.json()["items"]
+    assert (line["action"], line["source"], line["after"], line["relation"]) == (
+        "user.create",
+        "admin-service",
+        {"role": "patient"},
+        "admin",
+    )
+    assert "Pat" not in response.text

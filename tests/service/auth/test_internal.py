@@ -72,6 +72,7 @@ async def test_a_patients_account_counts_only_with_a_profile(auth: RunningAuth) 
         ("GET", "/internal/accounts/{id}", {Service.DOCTOR, Service.ADMIN, Service.NOTIFICATION}),
         ("GET", "/internal/accounts", {Service.ADMIN, Service.NOTIFICATION}),
         ("PATCH", "/internal/accounts/{id}", {Service.ADMIN}),
+        ("PUT", "/internal/audit-heads/2026-03-01", {Service.ADMIN}),
         ("GET", "/internal/ended-sessions", set(Service) - {Service.AUTH}),
     ],
 )

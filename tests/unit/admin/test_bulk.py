@@ -35,6 +35,7 @@ from shared.contracts.refusals import Conflict, NotFound, Unavailable
 from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.clock import MovableClock
 from tests.running import NOON
+from tests.unit.admin.memory_chain import MemoryChain
 
 S = OutcomeStatus
 CHANGE, DOCTOR, COLLEAGUE = UUID(int=0xC0), UUID(int=0xD1), UUID(int=0xD2)
@@ -47,7 +48,7 @@ def always() -> bool:
 
 
 @dataclass
-class BulkBackends:
+class BulkBackends(MemoryChain):
     """The database of admin-service, and the services that it calls.
 
     `refusals` are raised for appointments by id, `unavailable` are those for which a service does not answer. `calls` are the ids of the
@@ -203,6 +204,17 @@ async def test_a_message_goes_to_the_patient_of_each_appointment_once(changes: B
     assert statuses(await changes.start(CHANGE, request, RECEPTIONIST)) == [S.DONE, S.DONE]
     await changes.start(CHANGE, request, RECEPTIONIST)
     assert services.sent == [(derive_id(CHANGE, item_id), UUID(int=1000 + item_id.int), "Please bring your card.") for item_id in ids]
+
+
+async def test_the_audit_trail_has_one_line_about_a_bulk_change_however_often_it_is_sent(
+    changes: BulkChanges, services: BulkBackends
+) -> None:
+    request = a_request(services.add(1), services.add(2), reason="Burst pipe")
+    for _ in range(2):
+        await changes.start(CHANGE, request, RECEPTIONIST)
+    (line,) = services.lines
+    assert (line.action, line.actor_id, line.subject_id, line.row_id) == ("bulk.start", RECEPTIONIST.id, CHANGE, CHANGE)
+    assert line.after == {"action": "cancel", "appointments": "2"}
 
 
 async def test_texts_are_deleted_when_all_have_outcomes(changes: BulkChanges, services: BulkBackends) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from admin_svc.domain.users import NewUser, PendingUser
 from admin_svc.usecases.create_user import UserCreation
-from shared.contracts.http import AccountSummary, CreateAccount
+from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.identity import Role
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Conflict, Forbidden, Invalid, NotFound, Stale, TooMany, Unavailable
@@ -21,6 +21,7 @@ from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.pending import first_retry_at, next_retry_at
 from tests.running import NOON
+from tests.unit.admin.memory_chain import MemoryChain
 
 PASSWORD = "a password of theirs"
 
@@ -30,7 +31,7 @@ class Crash(BaseException):
 
 
 @dataclass
-class FakeBackends:
+class FakeBackends(MemoryChain):
     """The database of admin-service, auth-service and doctor-service. Each of their steps may be the one before the crash.
 
     `pending` (each user with the instant of the next try), `accounts` and `profiles` survive the crash.
@@ -87,7 +88,9 @@ class FakeBackends:
     async def list_accounts(self, **query: Any) -> Page[AccountSummary]:
         return Page(items=[])
 
-    async def update(self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID) -> AccountSummary:
+    async def update(
+        self, account_id: UUID, changes: Mapping[str, Any], expected_version: int | None, change_id: UUID, by: Actor
+    ) -> AccountSummary:
         return self.accounts[account_id]
 
 
@@ -125,7 +128,7 @@ def test_a_name_from_before_line_breaks_were_refused_is_sent_as_one_line() -> No
 @pytest.mark.parametrize("role", [Role.PATIENT, Role.DOCTOR])
 @pytest.mark.parametrize("steps", range(6))
 async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neither(role: Role, steps: int) -> None:
-    backends, clock, user = FakeBackends(steps), clock_at_noon(), a_user(role)
+    backends, clock, user = FakeBackends(steps_before_crash=steps), clock_at_noon(), a_user(role)
     with pytest.raises(Crash):
         await user_creation(backends, clock).create(user, PASSWORD)
     backends.steps_before_crash = 1000
@@ -139,7 +142,7 @@ async def test_after_a_crash_at_any_step_both_account_and_profile_exist_or_neith
 
 @pytest.mark.parametrize("steps", range(7))
 async def test_a_repeat_after_a_crash_answers_as_if_there_had_been_none(steps: int) -> None:
-    backends, clock, user = FakeBackends(steps), clock_at_noon(), a_user(Role.DOCTOR)
+    backends, clock, user = FakeBackends(steps_before_crash=steps), clock_at_noon(), a_user(Role.DOCTOR)
     with pytest.raises(Crash):
         await user_creation(backends, clock).create(user, PASSWORD)
     backends.steps_before_crash = 1000

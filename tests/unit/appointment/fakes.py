@@ -83,7 +83,7 @@ class InMemoryStore:
     stop_points: StopPoints = field(default_factory=StopPoints)
     appointments: dict[UUID, Appointment] = field(default_factory=dict)
     events: list[AppointmentEvent] = field(default_factory=list)
-    audit_events: list[AuditRecorded] = field(default_factory=list)
+    override_events: list[AuditRecorded] = field(default_factory=list)
     saved_meanwhile: list[Appointment] = field(default_factory=list)
     postponed: dict[UUID, tuple[int, datetime]] = field(default_factory=dict)
     doctors: dict[UUID, ChangedDoctor] = field(default_factory=dict)
@@ -124,8 +124,8 @@ class InMemoryStore:
                 raise RowChanged
             if appointment.unsaved_change and appointment.unsaved_change.event:
                 self.events.append(appointment.unsaved_change.event)
-            if appointment.unsaved_change and appointment.unsaved_change.audit_event:
-                self.audit_events.append(appointment.unsaved_change.audit_event)
+            if appointment.unsaved_change and appointment.unsaved_change.override:
+                self.override_events.append(appointment.unsaved_change.override)
             saved = replace(appointment, row_version=appointment.row_version + 1, unsaved_change=None)
             self.appointments[appointment.id] = saved
         return saved

@@ -81,7 +81,7 @@ def test_nobody_else_may_lift_a_rule(caller: Caller) -> None:
 async def test_an_overbooked_appointment_says_which_rule_was_lifted_by_whom_and_when(clinic: FakeClinic) -> None:
     booked = await book(clinic)
     assert (booked.status, booked.overridden, booked.history[-1].override) == (S.BOOKED, MARK, MARK)
-    (event,) = clinic.store.audit_events
+    (event,) = clinic.store.override_events
     assert (event.action, event.relation, event.subject_id, event.actor_id, event.row_id, event.outcome) == (
         "appointment.overridden", "overbook", PATIENT, DESK.id, booked.id, "done",
     )  # fmt: skip
@@ -91,7 +91,7 @@ async def test_an_overbooked_appointment_says_which_rule_was_lifted_by_whom_and_
 
 async def test_an_override_that_nothing_needed_leaves_no_mark_and_no_line_in_the_audit_trail(clinic: FakeClinic) -> None:
     booked = await book(clinic, starts_at=TEN)
-    assert (booked.overridden, booked.history[-1].override, clinic.store.audit_events) == (None, None, [])
+    assert (booked.overridden, booked.history[-1].override, clinic.store.override_events) == (None, None, [])
 
 
 async def test_a_patient_who_sends_an_override_is_refused_and_nothing_is_stored(clinic: FakeClinic) -> None:
@@ -143,7 +143,7 @@ async def test_a_restored_appointment_lifts_its_rule_again(clinic: FakeClinic) -
     booked = await book(clinic)
     await clinic.actions.cancel(clinic.context(DESK, booked), None)
     restored = await clinic.actions.restore(clinic.context(DESK, booked))
-    assert (restored.status, restored.overridden, len(clinic.store.audit_events)) == (S.BOOKED, MARK, 1)
+    assert (restored.status, restored.overridden, len(clinic.store.override_events)) == (S.BOOKED, MARK, 1)
 
 
 async def test_an_appointment_can_be_restored_with_an_override(clinic: FakeClinic) -> None:
@@ -173,7 +173,7 @@ async def test_a_reservation_that_is_claimed_again_keeps_the_override(clinic: Fa
     await clinic.store.save(reclaiming)
     await clinic.restart()
     assert clinic.store.appointments[booked.id].overridden == MARK
-    assert len(clinic.store.audit_events) == 1
+    assert len(clinic.store.override_events) == 1
 
 
 async def test_the_reason_is_erased_with_the_other_texts(clinic: FakeClinic) -> None:

@@ -162,3 +162,22 @@ def test_an_event_contains_no_names_or_reasons() -> None:
     for word in ("Anna", "Weiss", "Knee", "knee", "pain", "better", "Room"):
         assert word not in text
     assert (event.topic, event.version, event.sequence, event.actor) == ("appointment.cancelled.v1", appointment.version + 1, 1, DESK_ACTOR)
+
+
+def test_every_change_is_a_line_of_the_audit_trail_with_states_and_without_texts() -> None:
+    appointment = an_appointment()
+    change = a_change(note="a secret reason")
+    unsaved = appointment.cancel(change).unsaved_change
+    assert unsaved is not None
+    line = unsaved.audit
+    assert (line.action, line.actor_id, line.actor_role, line.relation) == (
+        "appointment.cancelled",
+        change.actor.id,
+        change.actor.role,
+        change.actor.role.value,
+    )
+    assert (line.subject_id, line.row_id, line.occurred_at, line.outcome) == (appointment.patient_id, unsaved.entry.id, change.at, "done")
+    assert line.before == {"appointment_id": str(appointment.id), **unsaved.entry.before}
+    assert line.after == {"appointment_id": str(appointment.id), **unsaved.entry.after}
+    assert (line.before["status"], line.after["status"]) == ("booked", "cancelled")
+    assert "secret" not in line.model_dump_json()

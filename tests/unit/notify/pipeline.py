@@ -124,7 +124,7 @@ def open_pipeline(
     check, links = MessageCheck(store, contacts, defaults, now), VisitLinks(no_links, PUBLIC_URL, now)
     patients = CurrentPatients(contacts, NoOtherPatients(), store)
     composer = MailComposer(contacts, patients, no_links, links, CLINIC_ZONE, CLINIC_LOCALE, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
-    overrides = CurrentOverrides(SqlTemplateStore(store.database), now)
+    overrides = CurrentOverrides(SqlTemplateStore(store.database, now), now)
     delivery = MailDelivery(composer, check, renderer, mailbox, overrides, now, lambda _reason: None)
     return Pipeline(
         store,
