@@ -54,6 +54,9 @@ class CalendarReader(Protocol):
     async def list_upcoming_claims(self, doctor_id: UUID, now: datetime, limit: int, after: Claim | None) -> list[Claim]:
         """Return the claims of a doctor whose visit has not begun, by start and id: those that come after a claim, if one is given."""
 
+    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+
     async def find_leave(self, leave_id: UUID) -> Leave | None: ...
 
     async def find_closure(self, closure_id: UUID) -> Closure | None: ...
@@ -150,6 +153,9 @@ class CalendarStore(Protocol):
 
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         """Return all doctors whose rules are stored, in the order of their ids."""
+
+    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
+        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
 
     async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         """Return the ids of all doctors whose rules are stored, in order."""

@@ -19,7 +19,7 @@ from scheduling_svc.domain.archive import ArchiveCursor
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
-from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.repository import agenda, archive, blocks, claims, retention, rules
 from scheduling_svc.repository.agenda import AgendaReader, FeedWriter
 from scheduling_svc.repository.archive import ArchiveWriter
@@ -115,6 +115,11 @@ class SqlCalendarStore:
         """Return all doctors whose rules are stored, in the order of their ids."""
         async with self.database.read() as connection:
             return await rules.list_all_doctors(connection, limit, after)
+
+    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
+        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
+        async with self.database.read() as connection:
+            return await rules.list_active_services(connection, limit, after)
 
     async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         """Return the ids of all doctors whose rules are stored, in order."""
