@@ -16,6 +16,7 @@ from notify_svc.domain.visits import Visit
 from notify_svc.ports.merged_patients import PatientMoveTransaction
 from notify_svc.ports.reminders import VisitTransaction
 from notify_svc.ports.webhooks import WebhookTransaction
+from shared.contracts.events import Event
 
 
 class MailRefused(Exception):
