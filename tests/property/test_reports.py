@@ -72,7 +72,7 @@ class ToldVisit:
 
 
 @dataclass(frozen=True)
-class History:
+class ClinicPast:
     """Appointments, each with its newest version last, reminders that were sent, and the events of both in the order of their arrival."""
 
     zone: str
@@ -92,7 +92,7 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
+def histories(draw: st.DrawFn) -> ClinicPast:
     zone, day = draw(st.sampled_from(ZONES_AND_DAYS))
     midnight = datetime(day.year, day.month, day.day, tzinfo=UTC)
     instants = st.integers(-40, 100).map(lambda half_hours: midnight + timedelta(minutes=30 * half_hours))
@@ -123,7 +123,7 @@ def histories(draw: st.DrawFn) -> History:
     events = draw(st.permutations(events)) + draw(st.lists(st.sampled_from(events), max_size=4) if events else st.just([]))
     begins, hours = draw(instants), draw(st.integers(1, 72))
     visits = [life[-1] for life in lives]
-    return History(zone, draw(instants), begins, begins + timedelta(hours=hours), visits, frozenset(reminded), events)
+    return ClinicPast(zone, draw(instants), begins, begins + timedelta(hours=hours), visits, frozenset(reminded), events)
 
 
 @dataclass
@@ -150,7 +150,7 @@ class ReportSystem:
     store: SqlReportStore
     clock: MovableClock
 
-    def receive(self, history: History) -> None:
+    def receive(self, history: ClinicPast) -> None:
         """Empty the read model, and handle the events of a history."""
 
         async def handle() -> None:
@@ -168,10 +168,10 @@ class ReportSystem:
         self.runner.run(handle())
         self.clock.set(history.now)
 
-    def reports(self, history: History, availability: OfferedHours | None = None) -> Reports:
+    def reports(self, history: ClinicPast, availability: OfferedHours | None = None) -> Reports:
         return Reports(self.store, availability or OfferedHours(), self.clock, history.zone)
 
-    def rows(self, history: History, name: str, group: ReportGroup) -> dict[str | None, Any]:
+    def rows(self, history: ClinicPast, name: str, group: ReportGroup) -> dict[str | None, Any]:
         """Return the rows of a report by key, and the total under None."""
         request = ReportRequest(history.begins, history.ends, group)
         report = self.runner.run(getattr(self.reports(history), name)(request))
@@ -188,25 +188,25 @@ def open_system(url: str) -> Iterator[ReportSystem]:
         runner.run(database.__aexit__(None, None, None))
 
 
-def check_histories(url: str, check: Callable[[ReportSystem, History], None]) -> None:
+def check_histories(url: str, check: Callable[[ReportSystem, ClinicPast], None]) -> None:
     """Check something for many histories in one database."""
     with open_system(url) as system:
 
         @settings(max_examples=40)
         @given(histories())
-        def check_history(history: History) -> None:
+        def check_history(history: ClinicPast) -> None:
             system.receive(history)
             check(system, history)
 
         check_history()
 
 
-def keys_of_visits(history: History, group: ReportGroup) -> dict[UUID, str]:
+def keys_of_visits(history: ClinicPast, group: ReportGroup) -> dict[UUID, str]:
     """Return the key of each visit of the period."""
     return {visit.id: key_of_visit(history, group, visit) for visit in history.in_period}
 
 
-def key_of_visit(history: History, group: ReportGroup, visit: ToldVisit) -> str:
+def key_of_visit(history: ClinicPast, group: ReportGroup, visit: ToldVisit) -> str:
     local = history.local(visit.starts_at)
     match group:
         case ReportGroup.DOCTOR:
@@ -238,13 +238,13 @@ def lead_days(visit: ToldVisit) -> int | None:
     return max(0, math.floor((visit.starts_at - visit.booked_at).total_seconds() / 86400))
 
 
-def is_first(history: History, visit: ToldVisit) -> bool:
+def is_first(history: ClinicPast, visit: ToldVisit) -> bool:
     earlier = [other for other in history.visits if other.patient == visit.patient and other.status in CAME | {"booked"}]
     return not any((other.starts_at, other.id.hex) < (visit.starts_at, visit.id.hex) for other in earlier)
 
 
 def test_no_shows_equal_a_count_of_all_visits(sql_url: str) -> None:
-    def check(system: ReportSystem, history: History) -> None:
+    def check(system: ReportSystem, history: ClinicPast) -> None:
         for group in (ReportGroup.SERVICE, ReportGroup.DOCTOR, ReportGroup.LEAD_TIME, ReportGroup.REMINDER, ReportGroup.CONFIRMED):
             keys = keys_of_visits(history, group)
             rows, counted = system.rows(history, "no_shows", group), [v for v in history.in_period if v.status in CAME | {"missed"}]
@@ -259,7 +259,7 @@ def test_no_shows_equal_a_count_of_all_visits(sql_url: str) -> None:
 
 
 def test_bookings_equal_a_count_of_all_visits(sql_url: str) -> None:
-    def check(system: ReportSystem, history: History) -> None:
+    def check(system: ReportSystem, history: ClinicPast) -> None:
         for group in (ReportGroup.DAY, ReportGroup.CHANNEL, ReportGroup.PATIENT, ReportGroup.SERVICE, ReportGroup.DOCTOR):
             keys, rows = keys_of_visits(history, group), system.rows(history, "bookings", group)
             assert rows.keys() - {None} == set(keys.values())
@@ -274,7 +274,7 @@ def test_bookings_equal_a_count_of_all_visits(sql_url: str) -> None:
 
 
 def test_booked_minutes_equal_a_count_of_all_minutes(sql_url: str) -> None:
-    def check(system: ReportSystem, history: History) -> None:
+    def check(system: ReportSystem, history: ClinicPast) -> None:
         taken: dict[object, ToldVisit] = {}
         for visit in history.in_period:
             session = (visit.doctor, visit.starts_at) if visit.service == GROUP_SERVICE else visit.id
@@ -295,7 +295,7 @@ def test_booked_minutes_equal_a_count_of_all_minutes(sql_url: str) -> None:
 
 
 def test_lead_times_equal_those_of_all_visits(sql_url: str) -> None:
-    def check(system: ReportSystem, history: History) -> None:
+    def check(system: ReportSystem, history: ClinicPast) -> None:
         for group in (ReportGroup.SERVICE, ReportGroup.DOCTOR, ReportGroup.DAY, ReportGroup.WEEKDAY):
             keys, rows = keys_of_visits(history, group), system.rows(history, "lead_times", group)
             for key, row in rows.items():
@@ -309,7 +309,7 @@ def test_lead_times_equal_those_of_all_visits(sql_url: str) -> None:
 
 
 def test_the_overview_equals_a_count_of_the_visits_of_the_clinics_day(sql_url: str) -> None:
-    def check(system: ReportSystem, history: History) -> None:
+    def check(system: ReportSystem, history: ClinicPast) -> None:
         overview = system.runner.run(system.reports(history).overview())
         today = history.local(history.now).date()
         of_today = [visit.status for visit in history.visits if history.local(visit.starts_at).date() == today]
