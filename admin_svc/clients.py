@@ -17,7 +17,8 @@ from shared.contracts.availability import OfferedTime, ServiceAvailability, Time
 from shared.contracts.booking_history import AppointmentSnapshots, SnapshotRequest, VisitRecord
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
-from shared.contracts.refusals import Refusal, Unavailable
+from shared.contracts.refusals import NotFound, Refusal, Unavailable
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.values import format_instant
 from shared.kit.client import ServiceClient
 from shared.kit.cursors import MAX_LIMIT
@@ -35,7 +36,12 @@ class HttpUserAccountClient:
     service: ServiceClient
 
     async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
-        return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=request))
+        try:
+            return AccountSummary.model_validate(await self.service.call("PUT", f"/internal/accounts/{account_id}", body=request))
+        except NotFound as refusal:
+            if refusal.code == NoSuchPatient.code:
+                raise NoSuchPatient from refusal
+            raise
 
     async def get(self, account_id: UUID) -> AccountSummary:
         return await self.service.get(f"/internal/accounts/{account_id}", AccountSummary)

@@ -282,7 +282,7 @@ class PatientLookup(Protocol):
         """Return the summary of a patient; raise NoSuchPatient if there is none."""
 
     async def find_current(self, patient_id: UUID) -> PatientSummary | None:
-        """Return the summary of a patient, or of the one into whom they were merged; None if that one was erased."""
+        """Return the summary of a patient, or of the one into whom they were merged; None if that one was erased, or if there is none."""
 
     async def list_dependant_ids(self, guardian_id: UUID) -> Collection[UUID]:
         """Return the patients for whom a patient may book at this moment; raise Unavailable if patient-service does not answer."""

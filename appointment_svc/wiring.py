@@ -62,7 +62,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
             actions,
             AppointmentQueries(store, patients),
             BookingHistorySource(store),
-            LinkedVisits(store, actions, contacts, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
+            LinkedVisits(store, actions, contacts, patients, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         reports = HttpErasureReports(patient_client)

@@ -214,7 +214,7 @@ class PatientProfileClient(Protocol):
     """patient-service, which owns the patients' profiles."""
 
     async def create_profile(self, patient_id: UUID, profile: CreatePatient) -> None:
-        """Create the profile; repeating the call changes nothing."""
+        """Create the profile; repeating the call changes nothing. Raises NoSuchPatient for the id of a patient who was erased."""
 
     async def find_profile(self, patient_id: UUID) -> PatientSummary | None:
         """Return a profile, or None when there is none."""

@@ -55,7 +55,7 @@ def rotate(database_url: str, record_keys: str) -> None:
 
 
 async def _rotate(database_url: str, record_keys: str) -> list[UUID]:
-    """Return the patients whose key cannot be decrypted."""
+    """Return the patients whose key cannot be decrypted. When it returns, all other keys are encrypted with the first record key."""
     failed: list[UUID] = []
     async with open_key_rotation(database_url, record_keys) as rotation:
         with Progress(console=Console(stderr=True)) as progress:

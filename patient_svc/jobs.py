@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.erasures import Erasures
+from patient_svc.usecases.guardians import Guardianships
 from patient_svc.usecases.retention import DELETED_AT_ONCE, ERASED_AT_ONCE, MAX_DELETIONS, RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from shared.kit.jobs import Jobs
@@ -12,12 +13,18 @@ from shared.kit.rebuilds import ReadModelRebuilding
 
 
 def schedule_jobs(
-    jobs: Jobs, holder: LeaseHolder, rebuilding: ReadModelRebuilding, retention: AccessRetention, search: PatientSearch
+    jobs: Jobs,
+    holder: LeaseHolder,
+    rebuilding: ReadModelRebuilding,
+    retention: AccessRetention,
+    search: PatientSearch,
+    guardianships: Guardianships,
 ) -> None:
-    """Schedule going on with a rebuild of the booking history, deleting old lines of access logs, and indexing patients."""
+    """Schedule going on with a rebuild of the booking history, deleting old lines of access logs, indexing, and ending guardianships."""
     jobs.add("rebuild_history", rebuilding.advance, every_seconds=5, holder=holder)
     jobs.add("delete_old_accesses", retention.delete_old, every_seconds=3600, holder=holder)
     jobs.add("index_patients", search.index_outdated, every_seconds=15, holder=holder)
+    jobs.add("end_guardianships", guardianships.end_outdated, every_seconds=300, holder=holder)
 
 
 def schedule_erasures(jobs: Jobs, holder: LeaseHolder, erasures: Erasures, records: RecordRetention, visits: VisitRetention) -> None:

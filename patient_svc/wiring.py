@@ -12,6 +12,7 @@ from patient_svc.clients import (
     HttpAccountDirectory,
     HttpAppointmentDirectory,
     HttpAppointmentsAhead,
+    HttpCalendarMerges,
     HttpDoctorNameClient,
     HttpExportSources,
     HttpLiveVisits,
@@ -69,8 +70,10 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(patients, preferences, dependants)
         access_log = AccessLog(store, access, HttpDoctorNameClient(runtime.client(Service.DOCTOR)))
         runtime.provide(access_log)
-        runtime.provide(Guardianships(store, access, runtime.clock))
-        runtime.provide(Merges(store, HttpLiveVisits(runtime.client(Service.APPOINTMENT)), access, runtime.clock))
+        guardianships = Guardianships(store, access, runtime.clock)
+        runtime.provide(guardianships)
+        live_visits, calendar = HttpLiveVisits(runtime.client(Service.APPOINTMENT)), HttpCalendarMerges(runtime.client(Service.SCHEDULING))
+        runtime.provide(Merges(store, live_visits, calendar, access, runtime.clock))
         runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         accounts = HttpAccountDirectory(runtime.client(Service.AUTH))
@@ -81,7 +84,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(BookingHistory(access, directory))
         rebuilding = ReadModelRebuilding(store, directory, PatientVisit.of, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
-        jobs.schedule_jobs(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), rebuilding, retention, search)
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        jobs.schedule_jobs(runtime.jobs, holder, rebuilding, retention, search, guardianships)
         clients = [runtime.client(service) for service in (Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION)]
         sources = HttpExportSources(*clients)
         runtime.provide(PatientExports(store, access, dependants, access_log, directory, sources, runtime.clock, clinic))
@@ -90,7 +94,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(erasures)
         record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
         visit_retention = VisitRetention(store, max(settings.keep_visits_years, settings.keep_records_years), runtime.clock)
-        jobs.schedule_erasures(runtime.jobs, runtime.lease_holder(database, INFRASTRUCTURE), erasures, record_retention, visit_retention)
+        jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scheduling_svc.usecases.erasure import OwnerErasure
 from scheduling_svc.usecases.feeds import Feeds
+from scheduling_svc.usecases.merged_patients import MergedPatients
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_cache import RuleCache
 from shared.contracts.events import (
@@ -17,12 +18,15 @@ from shared.contracts.events import (
     AppointmentStarted,
     DoctorChanged,
     PatientErased,
+    PatientMerged,
     ServiceChanged,
 )
 from shared.kit.service_runtime import ServiceRuntime
 
 
-async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds, erasure: OwnerErasure) -> None:
+async def subscribe(
+    runtime: ServiceRuntime, rules: RuleCache, reservations: Reservations, feeds: Feeds, erasure: OwnerErasure, merges: MergedPatients
+) -> None:
     """Subscribe one use case to each event."""
     await runtime.subscribe(
         {
@@ -30,6 +34,7 @@ async def subscribe(runtime: ServiceRuntime, rules: RuleCache, reservations: Res
             ServiceChanged: rules.save_service,
             AccountChanged: feeds.revoke_if_disabled,
             PatientErased: erasure.erase,
+            PatientMerged: merges.follow_event,
             AppointmentAmended: reservations.follow_appointment,
             AppointmentRequested: reservations.follow_appointment,
             AppointmentBooked: reservations.follow_appointment,

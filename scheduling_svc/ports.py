@@ -54,9 +54,6 @@ class CalendarReader(Protocol):
     async def list_upcoming_claims(self, doctor_id: UUID, now: datetime, limit: int, after: Claim | None) -> list[Claim]:
         """Return the claims of a doctor whose visit has not begun, by start and id: those that come after a claim, if one is given."""
 
-    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
-        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
-
     async def find_leave(self, leave_id: UUID) -> Leave | None: ...
 
     async def find_closure(self, closure_id: UUID) -> Closure | None: ...
@@ -81,6 +78,18 @@ class CalendarTransaction(CalendarReader, Protocol):
         Raise LostRace if the previous claim has changed, or if a grain or the last seat is taken. Only the time of a patient into whom the
         patient of the claim was merged may be taken.
         """
+
+    async def find_current_patient(self, patient_id: UUID) -> UUID:
+        """Return the patient into whom a patient was merged, or the same one."""
+
+    async def lock_merge(self, patient_id: UUID) -> bool:
+        """Return True if a patient was merged into another one. A merge of them that is being stored is waited for."""
+
+    async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
+        """Store a merge; raise LostRace if another transaction has stored one of the same patient."""
+
+    async def list_claims_of_patient(self, patient_id: UUID, limit: int) -> list[Claim]:
+        """Return claims that take time of a patient, by id, and lock them. Claims that are being stored are waited for."""
 
     async def has_overlap(self, claim: Claim) -> bool:
         """Return True if another claim has some of the time that a claim takes of its patient, too."""
@@ -154,14 +163,21 @@ class CalendarStore(Protocol):
     async def list_all_doctors(self, limit: int, after: UUID | None) -> list[DoctorTerms]:
         """Return all doctors whose rules are stored, in the order of their ids."""
 
-    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
-        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
-
     async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         """Return the ids of all doctors whose rules are stored, in order."""
 
     async def has_all_rules(self) -> bool:
         """Return True if all rules were fetched once."""
+
+
+class ReportCalendar(CalendarStore, Protocol):
+    """The calendar, as the figures of reports need it."""
+
+    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
+        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
+
+    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
 
 
 class FeedTransaction(Protocol):

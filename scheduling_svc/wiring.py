@@ -21,6 +21,7 @@ from scheduling_svc.usecases.erasure import OwnerErasure
 from scheduling_svc.usecases.feeds import Feeds
 from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
+from scheduling_svc.usecases.merged_patients import MergedPatients
 from scheduling_svc.usecases.report_figures import ReportFigures
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.retention import CalendarRetention
@@ -47,11 +48,12 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         erasure = OwnerErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock, patients))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
-        runtime.provide(RuleChanges(store, rules, runtime.clock), ReportFigures(store, runtime.clock))
+        merges = MergedPatients(store)
+        runtime.provide(RuleChanges(store, rules, runtime.clock), ReportFigures(store, runtime.clock), merges)
         archive = Archive(store, runtime.clock)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, holder)
         jobs.schedule_retention(runtime.jobs, CalendarRetention(store, settings.keep_years, runtime.clock), holder)
-        await consumers.subscribe(runtime, rules, reservations, feeds, erasure)
+        await consumers.subscribe(runtime, rules, reservations, feeds, erasure, merges)
         async with runtime.jobs:
             yield

@@ -9,7 +9,7 @@ from alembic import op
 from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 FIRST_REBUILD = {
     "id": UUID(int=8),
     "requested_at": datetime(2026, 11, 29, tzinfo=UTC),

@@ -28,7 +28,10 @@ class UserAccountClient(Protocol):
     """auth-service, which owns the accounts."""
 
     async def create(self, account_id: UUID, request: CreateAccount) -> AccountSummary:
-        """Create an account and, for a patient, the profile. Repeating the call returns the existing account."""
+        """Create an account and, for a patient, the profile. Repeating the call returns the existing account.
+
+        Raises NoSuchPatient for the id of a patient who was erased.
+        """
 
     async def get(self, account_id: UUID) -> AccountSummary:
         """Return an account. Raises NotFound."""

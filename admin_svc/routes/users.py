@@ -15,7 +15,7 @@ from admin_svc.usecases.users import Users
 from shared.contracts.http import AccountSummary
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Stale, Unavailable
-from shared.contracts.relayed_refusals import EmailTaken, LastAdmin
+from shared.contracts.relayed_refusals import EmailTaken, LastAdmin, NoSuchPatient
 from shared.contracts.texts import OneLineText
 from shared.kit import routes
 from shared.kit.access import Admin
@@ -49,7 +49,7 @@ UserFilter = Annotated[dict[str, Any], Depends(read_filter)]
     operation_id="enrol_user",
     response_model=UserOut,
     status_code=201,
-    responses=refusals(EmailTaken, Unavailable),
+    responses=refusals(EmailTaken, NoSuchPatient, Unavailable),
     summary="Create a user",
 )
 async def create_user(

@@ -11,9 +11,13 @@ from admin_svc.ports import DoctorProfileClient, UserAccountClient, UserStore
 from shared.contracts.http import AccountSummary
 from shared.contracts.identity import Role
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
+
+USER_REFUSED = (*FINAL_REFUSALS, NoSuchPatient)
+"""What refuses a user for good: the id of a patient who was erased is never used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +35,12 @@ class UserCreation:
     async def create(self, user: NewUser, password: str | None) -> AccountSummary:
         """Create a user; without a password they are invited by mail. Repeating it with the same id returns the existing user.
 
-        Raises what auth-service and doctor-service refuse. After any other refusal than FINAL_REFUSALS the user stays pending.
+        Raises what auth-service and doctor-service refuse. After any other refusal than USER_REFUSED the user stays pending.
         """
         await self._insert_pending(user)
         try:
             account = await self._call_owner(user, password)
-        except FINAL_REFUSALS:
+        except USER_REFUSED:
             await self._delete_pending(user.id)
             raise
         await self._delete_pending(user.id)
@@ -55,7 +59,7 @@ class UserCreation:
                 log_event("user_creation_given_up", user_id=user_id, reason="expired")
             else:
                 await self.create(pending.user, password=None)
-        except FINAL_REFUSALS as refusal:  # `create` has deleted the pending user
+        except USER_REFUSED as refusal:  # `create` has deleted the pending user
             log_event("user_creation_given_up", user_id=user_id, reason=refusal.code)
         except Refusal as refusal:
             log_event("user_still_pending", user_id=user_id, code=refusal.code)

@@ -10,7 +10,7 @@ from appointment_svc.repository.documents import Documents
 from shared.kit.bus import Bus
 from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetterStore
-from shared.kit.idempotency import IdempotencyStore
+from shared.kit.idempotency_store import IdempotencyStore
 from shared.kit.leases import Leases
 
 

@@ -19,7 +19,8 @@ from pymongo.errors import ConnectionFailure, DuplicateKeyError, PyMongoError
 from appointment_svc.repository.documents import DoctorRow, Document, DocumentQuery, MergedPatientRow, Place, micros
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
-from shared.kit.idempotency import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.idempotency_store import CLAIM_TIMEOUT, RETENTION, IdempotencyKeyReused, KeyClaim, RequestInProgress, StoredResponse
+from shared.kit.ids import new_id
 from shared.kit.leases import LEASE_DURATION
 
 TIMEOUT_MS = 5000
@@ -290,16 +291,23 @@ class MongoIdempotencyStore:
     database: Any
     now: Clock
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
-        """Claim a key for a request. Return the stored response of an earlier request, None if this request is the first.
+    async def claim(self, key_id: UUID, fingerprint: str) -> KeyClaim:
+        """Claim a key for a request, or return the stored response of an earlier request.
 
         Raise RequestInProgress while the first is running, IdempotencyKeyReused if it was a different request.
         """
-        claim = {"_id": str(key_id), "fingerprint": fingerprint, "claimed_us": micros(self.now()), "status": None}
+        operation_id = new_id()
+        claim = {
+            "_id": str(key_id),
+            "fingerprint": fingerprint,
+            "claimed_us": micros(self.now()),
+            "status": None,
+            "operation_id": str(operation_id),
+        }
         async with unavailable_on_failure():
             try:
                 await self.database["answers"].insert_one(claim)
-                return None
+                return KeyClaim(operation_id, is_first_run=True)
             except DuplicateKeyError:
                 return await self._find_response_or_take_over(claim)
 
@@ -323,14 +331,15 @@ class MongoIdempotencyStore:
     async def delete_mentioning(self, subject_id: UUID) -> int:
         """Delete the stored responses that contain an id or were sent to its owner; return how many.
 
-        Bodies are binary, which the server cannot search.
+        The keys stay, as after `reopen`. Bodies are binary, which the server cannot search.
         """
         text, deleted = str(subject_id).encode(), 0
         answers = self.database["answers"]
+        emptied = {"$set": {"status": None, "headers": None, "body": None, "claimed_us": micros(self.now() - CLAIM_TIMEOUT)}}
         async with unavailable_on_failure():
             async for stored in answers.find({"status": {"$ne": None}}, {"body": 1, "headers": 1}, batch_size=200):
                 if text in bytes(stored["body"]) or str(subject_id) in stored["headers"].values():
-                    deleted += (await answers.delete_one({"_id": stored["_id"]})).deleted_count
+                    deleted += (await answers.update_one({"_id": stored["_id"], "status": {"$ne": None}}, emptied)).modified_count
         return deleted
 
     async def prune(self) -> int:
@@ -339,20 +348,21 @@ class MongoIdempotencyStore:
             await self.database["answers"].delete_many({"claimed_us": {"$lt": micros(self.now() - RETENTION)}})
         return 0
 
-    async def _find_response_or_take_over(self, claim: Document) -> StoredResponse | None:
-        """Return the stored response, or None after taking over the key of a request that stopped without a response."""
+    async def _find_response_or_take_over(self, claim: Document) -> KeyClaim:
+        """Return the stored response, or the claim after taking over the key of a request that stopped without a response."""
         stored = await self.database["answers"].find_one({"_id": claim["_id"]})
         if stored is None:
             raise RequestInProgress
         if stored["fingerprint"] != claim["fingerprint"]:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+        operation_id = UUID(stored.get("operation_id") or stored["_id"])  # earlier releases used the id of the key
         if stored["status"] is not None:
-            return StoredResponse(stored["status"], stored["headers"], bytes(stored["body"]))
+            return KeyClaim(operation_id, StoredResponse(stored["status"], stored["headers"], bytes(stored["body"])))
         abandoned = {"_id": claim["_id"], "status": None, "claimed_us": {"$lte": micros(self.now() - CLAIM_TIMEOUT)}}
         result = await self.database["answers"].update_one(abandoned, {"$set": {"claimed_us": claim["claimed_us"]}})
         if not result.matched_count:
             raise RequestInProgress
-        return None
+        return KeyClaim(operation_id)
 
 
 def _equal_to_any(values: list[Any]) -> Any:

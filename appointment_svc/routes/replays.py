@@ -10,7 +10,7 @@ from appointment_svc.usecases.book import Booking
 from appointment_svc.usecases.queries import AppointmentQueries
 from shared.contracts.identity import Caller
 from shared.kit.access import parse_uuid
-from shared.kit.idempotency import ReplayCheck
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.requests import ServiceRequest
 
 

@@ -15,7 +15,7 @@ from appointment_svc.domain.refusals import DoctorInactive, PatientInactive
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import RESTORABLE, AppointmentStatus
 from appointment_svc.ports import AppointmentStore, DoctorLookup, PatientLookup, RowChanged
-from appointment_svc.usecases.guardians import require_visible
+from appointment_svc.usecases.guardians import require_not_merged, require_visible
 from appointment_svc.usecases.row_changes import retry_on_row_changed
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from shared.contracts.derived_ids import derive_id
@@ -177,7 +177,7 @@ class AppointmentActions:
     async def _find_doctor_to_restore(self, context: ActionContext) -> DoctorSnapshot | None:
         """Return the doctor as they are now; None if there is nothing to restore, which the transition itself refuses.
 
-        Raise Stale, DoctorInactive or PatientInactive.
+        Raise Stale, DoctorInactive or PatientInactive, or Unavailable while the appointment has not followed a merge of its patient.
         """
         current = await self._load(context)
         if current.doctor is None or current.status not in RESTORABLE or context.is_repeated(current):
@@ -190,6 +190,7 @@ class AppointmentActions:
         try:
             patient = await self.patients.get_summary(current.patient_id)
         except NotFound:
+            await require_not_merged(self.patients, current.patient_id)
             raise PatientInactive from None
         rules.require_active(doctor, patient)
         return DoctorSnapshot.of(doctor)

@@ -10,8 +10,9 @@ from appointment_svc.domain.appointment import Appointment
 from appointment_svc.domain.recording import Change
 from appointment_svc.domain.refusals import NoSuchVisitLink, VisitLinkExpired
 from appointment_svc.domain.visit_links import LinkedVisit, LinkTokens, link_hash, require_live_link, require_unchanged
-from appointment_svc.ports import AppointmentStore, PatientContactLookup
+from appointment_svc.ports import AppointmentStore, PatientContactLookup, PatientLookup
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions, Decision
+from appointment_svc.usecases.guardians import require_not_merged
 from shared.contracts.contacts import PatientContact
 from shared.contracts.identity import Caller, Role
 from shared.contracts.values import ZONES
@@ -32,6 +33,7 @@ class LinkedVisits:
     store: AppointmentStore
     actions: AppointmentActions
     contacts: PatientContactLookup
+    patients: PatientLookup
     tokens: LinkTokens
     clinic_name: str
     clinic_time_zone: str
@@ -85,11 +87,12 @@ class LinkedVisits:
     async def _resolve(self, token: str) -> tuple[Appointment, PatientContact]:
         """Return the appointment of a link, and the person to whom the link was sent.
 
-        A link that was sent to a patient who was merged into another one since is that patient's.
+        A link that was sent to a patient who was merged into another one since is that patient's. Raises Unavailable while the appointment
+        has not followed the merge.
         """
         appointment = await self._find(token)
         require_live_link(appointment, self.now())
-        patient = await self._find_active(appointment.patient_id)
+        patient = await self._find_patient(appointment.patient_id)
         recipients = {sent_to: sent_to for sent_to in (patient.id, *patient.guardian_ids)}
         recipients |= dict.fromkeys(appointment.former_patient_ids, patient.id)
         for sent_to, recipient_id in recipients.items():
@@ -103,6 +106,13 @@ class LinkedVisits:
         if appointment is None:
             raise NoSuchVisitLink
         return appointment
+
+    async def _find_patient(self, patient_id: UUID) -> PatientContact:
+        try:
+            return await self._find_active(patient_id)
+        except VisitLinkExpired:
+            await require_not_merged(self.patients, patient_id)
+            raise
 
     async def _find_active(self, person_id: UUID) -> PatientContact:
         contact = (await self.contacts.find_contacts([person_id])).get(person_id)

@@ -16,7 +16,7 @@ from auth_svc.usecases.password_resets import PasswordResets
 from shared.contracts.http import CreateAccount, CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import FINAL_REFUSALS, Invalid, Refusal
-from shared.contracts.relayed_refusals import EmailTaken
+from shared.contracts.relayed_refusals import EmailTaken, NoSuchPatient
 from shared.contracts.texts import name_on_one_line
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -24,6 +24,8 @@ from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort, retry_transaction
 
 MAX_PENDING_AT_ONCE = 50
+PROFILE_REFUSED = (*FINAL_REFUSALS, NoSuchPatient)
+"""What patient-service refuses for good. It answers NoSuchPatient for the id of a patient who was erased."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +57,10 @@ class AccountCreation:
             return await self._create(new_id(), request)
         if account.status is not AccountStatus.PENDING or not await self._is_password_of(account, request.password, network):
             raise EmailTaken(pointer="/email")
-        return await self.complete(account)
+        try:
+            return await self.complete(account)
+        except NoSuchPatient:  # the account had the id of somebody who was erased, and is deleted
+            return await self._create(new_id(), request)
 
     async def create(self, account_id: UUID, request: CreateAccount) -> Account:
         """Create the account of a person for another service, or return the account that has this id already.
@@ -70,12 +75,16 @@ class AccountCreation:
     async def complete(self, account: Account) -> Account:
         """Create the profile of a pending patient, then make the account active or invited; return any other account unchanged.
 
-        Raises what patient-service refuses, or Unavailable.
+        Raises what patient-service refuses, or Unavailable. If it refuses the profile for good, the account is deleted.
         """
         if account.status is not AccountStatus.PENDING:
             return account
-        if account.role is Role.PATIENT:
-            await self._create_profile(account)
+        try:
+            if account.role is Role.PATIENT:
+                await self._create_profile(account)
+        except PROFILE_REFUSED:
+            await self._delete_pending(account.id)
+            raise
         return await self._save_completed(account.id)
 
     async def complete_role_change(self, account: Account) -> Account:
@@ -89,7 +98,7 @@ class AccountCreation:
             return account
         try:
             await self._create_profile(account)
-        except FINAL_REFUSALS:
+        except PROFILE_REFUSED:
             await self._undo_role_change(pending)
             raise
         await self._save_profile_created(account.id)
@@ -132,7 +141,7 @@ class AccountCreation:
             time_zone=request.time_zone,
         )
         await self._insert(account)
-        return await self._complete_or_delete(account)
+        return await self.complete(account)
 
     async def _create_or_complete(self, account_id: UUID, request: CreateAccount) -> Account:
         if account := await self._find(account_id):
@@ -149,20 +158,12 @@ class AccountCreation:
         attempt = LoginAttempt(account.email, account, network)
         return await self.attempts.verify(attempt, lambda: self.hasher.verify(password, account.password_hash))
 
-    async def _complete_or_delete(self, account: Account) -> Account:
-        """Complete a pending account, or delete it when patient-service refuses the profile for good, and raise that refusal."""
-        try:
-            return await self.complete(account)
-        except FINAL_REFUSALS:
-            await self._delete_pending(account.id)
-            raise
-
     async def _try_to_complete(self, pending: PendingProfile) -> bool:
         """Return whether the account was completed. A failure is logged, so that it does not stop the others."""
         try:
             account = await self._find(pending.account_id)
             if account is not None and account.status is AccountStatus.PENDING:
-                await self._complete_or_delete(account)
+                await self.complete(account)
             elif account is not None:
                 await self.complete_role_change(account)
         except Refusal as refusal:

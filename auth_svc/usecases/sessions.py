@@ -16,6 +16,7 @@ from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
 from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort, retry_transaction
@@ -80,7 +81,10 @@ class Sessions:
 
         if not await self.attempts.verify(LoginAttempt(email, account, network), is_accepted) or account is None:
             raise InvalidCredentials
-        account = await self.creation.complete(account)
+        try:
+            account = await self.creation.complete(account)
+        except NoSuchPatient as refusal:  # the patient was erased, and now the account is deleted, too
+            raise InvalidCredentials from refusal
         return await self.start(await self._rehash_if_outdated(account, password), network)
 
     @retry_on_abort

@@ -73,7 +73,7 @@ def _visit_variables(content: MailContent, appointment: AppointmentDetails, lang
         "starts_at": dates.instant(datetime.fromisoformat(message.facts["starts_at"])),
         "previous_starts_at": dates.instant(previous) if previous else "",
         "doctor_name": appointment.doctor_name,
-        "patient_name": appointment.patient_name,
+        "patient_name": appointment.patient_name or language.words["erased_patient"],
         "mode": language.modes[message.mode],
         "place": content.place or "",
         "needs_approval": message.facts.get("status") == "requested",
@@ -95,7 +95,7 @@ def _detail_rows(content: MailContent, appointment: AppointmentDetails, language
     if message.audience is Audience.PATIENT:
         rows.append((_label("doctor_name", words["doctor"], message, language), appointment.doctor_name))
     if message.audience is Audience.DOCTOR or content.is_for_guardian:
-        rows.append((words["patient"], appointment.patient_name))
+        rows.append((words["patient"], appointment.patient_name or words["erased_patient"]))
     rows.append((words["mode"], language.modes[message.mode]))
     place_label = _label("place", words["location"], message, language)
     if content.place:

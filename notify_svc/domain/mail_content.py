@@ -46,16 +46,19 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class AppointmentDetails:
-    """Names of doctor and patient, and the location of the doctor. Each is brought to one line."""
+    """Names of doctor and patient, and the location of the doctor. Each is brought to one line.
+
+    `patient_name` is None for a patient who was erased. The mail then names a patient whose data were erased, in the recipient's language.
+    """
 
     doctor_name: str
     location: str | None
-    patient_name: str
+    patient_name: str | None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "doctor_name", one_line(self.doctor_name))
         object.__setattr__(self, "location", one_line(self.location or "") or None)
-        object.__setattr__(self, "patient_name", one_line(self.patient_name))
+        object.__setattr__(self, "patient_name", one_line(self.patient_name or "") or None)
 
 
 @dataclass(frozen=True, slots=True)

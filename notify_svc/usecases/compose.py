@@ -77,10 +77,11 @@ class MailComposer:
             self.contacts.find_accounts({recipient_id}),
         )
         patient, doctor, account = patients.get(patient_id), doctors.get(doctor_id), accounts.get(recipient_id)
-        if patient is None or doctor is None:
+        if doctor is None:
             raise NoAddress("no_address")
-        details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient.full_name)
         recipient = await self._find_recipient(message, patient, doctor, account)
+        patient_name = patient.full_name if patient is not None else None
+        details = AppointmentDetails(f"{doctor.title or ''} {doctor.full_name}", doctor.location, patient_name)
         return MailContent(message, recipient, details, visit_link=await self.visit_links.find_link(message))
 
     async def _compose_about_record(self, message: Message) -> MailContent:
@@ -94,11 +95,16 @@ class MailComposer:
         return MailContent(message, recipient, patient_name=one_line(patient.full_name))
 
     async def _find_recipient(
-        self, message: Message, patient: PatientContact, doctor: DoctorContact, account: AccountContact | None
+        self, message: Message, patient: PatientContact | None, doctor: DoctorContact, account: AccountContact | None
     ) -> Recipient:
-        """Return the recipient of a message about an appointment: the doctor, the patient, or a guardian of the patient."""
+        """Return the recipient of a message about an appointment: the doctor, the patient, or a guardian of the patient.
+
+        Of an erased patient only the doctor is told, for example that the visit was cancelled.
+        """
         if message.audience is Audience.DOCTOR:
             return self._recipient_from(account, doctor)
+        if patient is None:
+            raise NoAddress("no_address")
         return await self._find_patient_or_guardian(message, patient, account)
 
     async def _find_patient_or_guardian(self, message: Message, patient: PatientContact, account: AccountContact | None) -> Recipient:

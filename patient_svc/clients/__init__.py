@@ -2,6 +2,7 @@
 
 from patient_svc.clients.accounts import HttpAccountDirectory
 from patient_svc.clients.appointments_ahead import HttpAppointmentsAhead
+from patient_svc.clients.calendar_merges import HttpCalendarMerges
 from patient_svc.clients.directory import HttpAppointmentDirectory
 from patient_svc.clients.doctors import HttpDoctorNameClient
 from patient_svc.clients.exports import HttpExportSources
@@ -12,6 +13,7 @@ __all__ = [
     "HttpAccountDirectory",
     "HttpAppointmentDirectory",
     "HttpAppointmentsAhead",
+    "HttpCalendarMerges",
     "HttpDoctorNameClient",
     "HttpExportSources",
     "HttpLiveVisits",

@@ -1,14 +1,15 @@
-"""The appointments of a patient that have not begun, from appointment-service."""
+"""Appointments of patients that have not begun, from appointment-service."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import ValidationError
 
+from patient_svc.clients.live_visits import MAX_IDS
 from patient_svc.domain.erasures import MAX_SHOWN, AppointmentAhead
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Refusal, Unavailable
@@ -31,8 +32,14 @@ class HttpAppointmentsAhead:
 
     client: ServiceClient
 
-    async def list_ahead(self, patient_id: UUID, now: datetime) -> Sequence[AppointmentAhead]:
-        parameters = {"patient_id": str(patient_id), "status": list(STATUSES_AHEAD), "from": format_instant(now), "limit": MAX_SHOWN}
+    async def list_ahead(self, patient_ids: Collection[UUID], now: datetime) -> Sequence[AppointmentAhead]:
+        ids = sorted(map(str, patient_ids))
+        batches = [ids[start : start + MAX_IDS] for start in range(0, len(ids), MAX_IDS)]
+        ahead = [appointment for batch in batches for appointment in await self._list_of_batch(batch, now)]
+        return sorted(ahead, key=lambda appointment: appointment.starts_at)[:MAX_SHOWN]
+
+    async def _list_of_batch(self, patient_ids: Sequence[str], now: datetime) -> Sequence[AppointmentAhead]:
+        parameters = {"patient_id": patient_ids, "status": list(STATUSES_AHEAD), "from": format_instant(now), "limit": MAX_SHOWN}
         try:
             page = await self.client.get("/internal/appointments", Page[ListedAppointment], **parameters)
         except (Refusal, ValidationError) as error:

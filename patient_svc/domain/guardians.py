@@ -40,6 +40,15 @@ class HasAccount(Conflict):
     remedy = "Choose a patient without an account, or a minor: only they can be the dependant of somebody."
 
 
+class BirthDateOfDependant(Conflict):
+    """Raised when a patient who has guardians changes the own date of birth, on which the rights of the guardians depend."""
+
+    code = "birth_date_of_dependant"
+    detail = "You have guardians. Only the clinic changes your date of birth."
+    remedy = "Leave out `born_on`, and ask the clinic to correct the date."
+    example_pointers = ("/born_on",)
+
+
 class NoSuchGuardian(Invalid):
     """Raised when the person who would become a guardian is not a patient with an active account, or is the dependant."""
 

@@ -18,7 +18,7 @@ from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.relayed_refusals import PatientWasMerged as PatientWasMerged
 
 FILLED_FIELDS = ("phone", "email", "born_on", "sex", "address", "emergency_contact", "preferred_contact", "time_zone", "locale")
-"""The fields of a profile that are filled from the merged one where they are empty. Consent and preferences are never taken over."""
+"""The fields of a profile that are filled from the merged one where they are empty. Preferences are never taken over."""
 EXAMPLE_ID, OTHER_EXAMPLE_ID = "01a206b9-ffc9-726c-b520-6c5fbdafecf3", "01a206b9-ffc9-726c-b520-6c5fbdafecf4"
 
 
@@ -97,7 +97,10 @@ class MovedCounts:
 
 @dataclass(frozen=True, slots=True)
 class Merge:
-    """What a merge did. `filled` names the fields of the target's profile that were empty before."""
+    """What a merge did. `filled` names the fields of the target's profile that were empty before.
+
+    `reminders_consent` is among them where the target loses it, because the email is that of a patient who did not want reminders.
+    """
 
     patient_id: UUID
     into_id: UUID
@@ -125,10 +128,17 @@ class MergePlan:
 
     @property
     def filled(self) -> dict[str, Any]:
-        """The values that fill empty fields of the target. An account has an address, so that its profile gets none."""
+        """The values that fill empty fields of the target. An account has an address, so that its profile gets none.
+
+        Where the target gets the address of the other patient, it consents to reminders only if both did: who refused them, or chose to get
+        none, must not get them at that address by the merge.
+        """
         names = [name for name in FILLED_FIELDS if name != "email" or not self.target.has_account]
         values = {name: getattr(self.source, name) for name in names if getattr(self.target, name) is None}
-        return {name: value for name, value in values.items() if value is not None}
+        filled = {name: value for name, value in values.items() if value is not None}
+        if "email" in filled and self.target.reminders_consent and not self.source.wants_reminders:
+            filled["reminders_consent"] = False
+        return filled
 
     @property
     def identifiers(self) -> tuple[Identifier, ...]:

@@ -167,6 +167,11 @@ class Patient:
         """Return the profile with fields that were empty, in a new version, also if there are none: its guardians may be others now."""
         return replace(self, **values)._with_version_after(self, now)
 
+    @property
+    def wants_reminders(self) -> bool:
+        """Whether the patient agrees to reminders, and has not chosen to get none."""
+        return self.reminders_consent and self.preferences.reminder_offsets_minutes != ()
+
     def remove_identity(self, merged_into: UUID) -> Self:
         """Return what remains of a patient who is merged into another one."""
         preferences = Preferences(version=self.preferences.version + 1)

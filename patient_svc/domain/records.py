@@ -239,6 +239,11 @@ class EntryFilter:
     statuses: tuple[ClinicalStatus, ...] = ()
     retracted: bool | None = None
 
+    def has(self, kind: MedicalEntryKind, status: ClinicalStatus | None, *, is_retracted: bool) -> bool:
+        """Return whether a list shows an entry of this kind and in this state."""
+        has_kind, has_status = not self.kinds or kind in self.kinds, not self.statuses or status in self.statuses
+        return has_kind and has_status and self.retracted in (None, is_retracted)
+
 
 @dataclass(frozen=True, slots=True)
 class EntryCounts:

@@ -11,7 +11,18 @@ from uuid import UUID
 from patient_svc.domain.phone_numbers import longer_phone_ranges, plain_signs, same_phone_ranges, trailing_digit_ranges
 from patient_svc.domain.search_keys import born_name_key, split_words, word_forms
 from patient_svc.domain.search_ranges import KeyKind, KeyRange, KeyTerm, KeyTerms, without_covered
-from patient_svc.domain.search_texts import DAY, EMAIL, PHONE, identifier_keys, parse_days, parse_email, parse_phone, take_parts
+from patient_svc.domain.search_texts import (
+    DAY,
+    EMAIL,
+    PHONE,
+    identifier_keys,
+    is_short_phone,
+    parse_days,
+    parse_email,
+    parse_phone,
+    parse_short_phone,
+    take_parts,
+)
 from shared.contracts.refusals import Invalid
 
 MAX_SEARCH_WORDS = 32
@@ -81,7 +92,8 @@ class SearchResult:
 class PatientQuery:
     """What a text searches for. `words` are parts of a name, `identifiers` keys of identifiers.
 
-    `phones` has the reversed digits of each phone number in its forms, `days` what each day can mean.
+    `phones` has the reversed digits of each phone number in its forms, `days` what each day can mean. `with_short_phones` is what the text
+    searches for if its numbers of few digits are no words of a name but whole phone numbers; None if it has no such numbers.
     """
 
     words: tuple[str, ...] = ()
@@ -89,6 +101,7 @@ class PatientQuery:
     days: tuple[tuple[date, ...], ...] = ()
     emails: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
+    with_short_phones: PatientQuery | None = None
 
     @classmethod
     def parse(cls, text: str) -> PatientQuery:
@@ -96,12 +109,15 @@ class PatientQuery:
         emails, rest = take_parts(EMAIL, text, parse_email)
         days, rest = take_parts(DAY, plain_signs(rest), parse_days)
         phones, rest = take_parts(PHONE, rest, parse_phone)
-        words = tuple({forms[0]: word for word in split_words(rest) if (forms := word_forms(word))}.values())
+        words, short_phones, words_beside = _distinct_words(rest), *take_parts(PHONE, rest, parse_short_phone)
         numbers = len(emails) + len(days) + len(phones)
         if not 1 <= numbers + len(words) <= MAX_SEARCH_WORDS or numbers > MAX_SEARCH_NUMBERS:
             raise BadSearch(pointer="/q")
         parts = iter((text, *text.split()[:MAX_SEARCH_WORDS]))
-        return cls(words, phones, days, emails, identifier_keys(parts))
+        query = cls(words, phones, days, emails, identifier_keys(parts))
+        if not short_phones or numbers + len(short_phones) > MAX_SEARCH_NUMBERS:
+            return query
+        return replace(query, with_short_phones=replace(query, words=_distinct_words(words_beside), phones=phones + short_phones))
 
     @property
     def identifying_lookups(self) -> tuple[KeyTerms, ...]:
@@ -113,7 +129,8 @@ class PatientQuery:
     @property
     def exact_lookups(self) -> tuple[KeyTerms, ...]:
         """The lookups that together find the patients who match with all words exactly."""
-        return self._lookups([same_phone_ranges(digits) for digits in self.phones], KeyRange.equal)
+        others = self.with_short_phones.exact_lookups if self.with_short_phones else ()
+        return self._lookups([same_phone_ranges(digits) for digits in self.phones], KeyRange.equal) + others
 
     @property
     def partial_lookups(self) -> tuple[KeyTerms, ...]:
@@ -121,16 +138,20 @@ class PatientQuery:
 
         What the exact lookups find alone is left out.
         """
-        phones = [(*same_phone_ranges(digits), *trailing_digit_ranges(digits), *longer_phone_ranges(digits)) for digits in self.phones]
         exact = self.exact_lookups
         is_exact = {key_range for terms in exact if len(terms) == 1 for key_range in terms[0]}
-        lookups = self._lookups([without_covered(ranges) for ranges in phones], KeyRange.beginning)
+        meanings = (self, self.with_short_phones) if self.with_short_phones else (self,)
+        lookups = [
+            terms
+            for meaning in meanings
+            for terms in meaning._lookups([_partial_phone_term(digits) for digits in meaning.phones], KeyRange.beginning)
+        ]
         shorter = (terms if len(terms) > 1 else (tuple(part for part in terms[0] if part not in is_exact),) for terms in lookups)
         return tuple(terms for terms in shorter if terms[0] and terms not in exact)
 
     def only_identifying(self) -> PatientQuery:
         """Return the query without the words that several patients may have in common."""
-        return replace(self, words=(), phones=(), days=())
+        return replace(self, words=(), phones=(), days=(), with_short_phones=None)
 
     def _lookups(self, phone_terms: list[KeyTerm], range_of_last: Callable[[KeyKind, str], KeyRange]) -> tuple[KeyTerms, ...]:
         """Return the lookups of patients who have all words. The term that the fewest patients have is the first one."""
@@ -156,6 +177,18 @@ class PatientQuery:
                 yield tuple(range_of_last(KeyKind.BORN_NAME, born_name_key(day, form)) for day in days for form in words[-1])
             else:
                 yield tuple(KeyRange.equal(KeyKind.BORN_ON, day.isoformat()) for day in days)
+
+
+def _distinct_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text, those that are compared alike only once."""
+    return tuple({forms[0]: word for word in split_words(text) if (forms := word_forms(word))}.values())
+
+
+def _partial_phone_term(digits: tuple[str, ...]) -> KeyTerm:
+    """Return the ranges of phone numbers that are this one or end with it. Too many end with few digits, so those are compared whole."""
+    if is_short_phone(digits):
+        return same_phone_ranges(digits)
+    return without_covered((*same_phone_ranges(digits), *trailing_digit_ranges(digits), *longer_phone_ranges(digits)))
 
 
 def _word_terms(kind: KeyKind, words: list[list[str]], range_of_last: Callable[[KeyKind, str], KeyRange]) -> Iterator[KeyTerm]:

@@ -14,6 +14,7 @@ from patient_svc.domain.search_keys import identifier_key, system_key
 from shared.contracts.values import Email
 
 MIN_PHONE_DIGITS = 4
+"""A number with fewer digits is a word of a name, or the whole phone number of a patient, such as an extension."""
 EMAIL = re.compile(r"[^\s@]+@[^\s@]+")
 AROUND_AN_ADDRESS = ".,;:<>()[]{}'\""
 DAY = re.compile(
@@ -22,7 +23,7 @@ DAY = re.compile(
     r"|(?P<first>[0-9]{1,2})(?P<mark>\. ?|[/-])(?P<second>[0-9]{1,2})(?P=mark)(?P<last>[0-9]{4}))"
     r"(?![0-9]|[./-][0-9])"
 )
-PHONE = re.compile(r"(?<![^\W_])\+?\(?[0-9][0-9 ()./-]*[0-9](?![^\W_])")
+PHONE = re.compile(r"(?<![^\W_])\+?\(?[0-9](?:[0-9 ()./-]*[0-9])?(?![^\W_])")
 EMAIL_ADDRESS: TypeAdapter[str] = TypeAdapter(Email)
 Value = TypeVar("Value")
 
@@ -61,9 +62,20 @@ def parse_days(match: re.Match[str]) -> tuple[date, ...] | None:
 
 
 def parse_phone(match: re.Match[str]) -> tuple[str, ...] | None:
-    """Return the reversed digits of a phone number, or None for a number that is too short for one."""
+    """Return the reversed digits of a phone number, or None for a number with fewer than MIN_PHONE_DIGITS."""
     forms = reversed_digits(match[0])
-    return forms if len(forms[0]) >= MIN_PHONE_DIGITS else None
+    return None if is_short_phone(forms) else forms
+
+
+def parse_short_phone(match: re.Match[str]) -> tuple[str, ...] | None:
+    """Return the reversed digits of a number with fewer than MIN_PHONE_DIGITS, or None for another."""
+    forms = reversed_digits(match[0])
+    return forms if is_short_phone(forms) else None
+
+
+def is_short_phone(forms: tuple[str, ...]) -> bool:
+    """Return whether a number, of which these are the reversed digits, has fewer than MIN_PHONE_DIGITS."""
+    return len(forms[0]) < MIN_PHONE_DIGITS
 
 
 def identifier_keys(parts: Iterator[str]) -> tuple[str, ...]:

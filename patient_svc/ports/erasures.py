@@ -28,6 +28,9 @@ class ErasureTransaction(PatientTransaction, Protocol):
     async def list_dependant_ids(self, guardian_id: UUID) -> Sequence[UUID]:
         """Return all dependants of a guardian, by id."""
 
+    async def list_former_ids(self, patient_ids: Collection[UUID]) -> Mapping[UUID, UUID]:
+        """Return the ids of patients who were merged into one of these, each with the one who has their data."""
+
     async def lock_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
         """Return the ids of patients who were merged into a patient, in order, and lock what remains of them.
 
@@ -86,5 +89,5 @@ class ErasureStore(Protocol):
 class AppointmentsAhead(Protocol):
     """The appointments of appointment-service that have not begun."""
 
-    async def list_ahead(self, patient_id: UUID, now: datetime) -> Sequence[AppointmentAhead]:
-        """Return the first appointments of a patient that start after `now` and are not cancelled. Raises Unavailable."""
+    async def list_ahead(self, patient_ids: Collection[UUID], now: datetime) -> Sequence[AppointmentAhead]:
+        """Return the first appointments of these patients that start after `now` and are not cancelled. Raises Unavailable."""

@@ -58,3 +58,10 @@ class LiveVisits(Protocol):
 
     async def list_live(self, patient_ids: Collection[UUID], since: datetime) -> list[LiveVisit]:
         """Return the visits of these patients that start after `since` and are not over. Raises Unavailable."""
+
+
+class CalendarMerges(Protocol):
+    """The calendar of scheduling-service, which decides whether a patient is busy."""
+
+    async def follow_merge(self, patient_id: UUID, into: UUID) -> None:
+        """Make the time that the patient's visits take that of the patient `into`. It may be repeated. Raises Unavailable."""

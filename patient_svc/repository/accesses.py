@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, delete, insert, select
+from sqlalchemy import Select, delete, insert, select, union_all
 
 from patient_svc.domain.access import Access, AccessActor, LoggedAccess
 from patient_svc.repository.tables import ACCESSES, PATIENTS
@@ -61,8 +61,19 @@ def access_from_row(row: Any) -> LoggedAccess:
 
 
 def accesses_of(patient_ids: Collection[UUID], limit: int, after: tuple[str, ...] | None) -> Select[Any]:
-    """Return the query of a page of the log of a patient, and of those merged into them, newest first. Raise BadCursor."""
-    query = select(ACCESSES).where(COLUMNS.patient_id.in_(patient_ids)).order_by(*(column.desc() for column in SORT_COLUMNS)).limit(limit)
+    """Return the query of a page of the log of a patient, and of those merged into them, newest first. Raise BadCursor.
+
+    Of several ids, the page is the newest of a page of each id, because the index has the lines of one id in this order.
+    """
+    pages = [_accesses_of_one(patient_id, limit, after) for patient_id in patient_ids]
+    if len(pages) == 1:
+        return pages[0]
+    lines = union_all(*(select(page.subquery()) for page in pages)).subquery()
+    return select(lines).order_by(lines.c.at.desc(), lines.c.id.desc()).limit(limit)
+
+
+def _accesses_of_one(patient_id: UUID, limit: int, after: tuple[str, ...] | None) -> Select[Any]:
+    query = select(ACCESSES).where(COLUMNS.patient_id == patient_id).order_by(*(column.desc() for column in SORT_COLUMNS)).limit(limit)
     if after is None:
         return query
     at, line_id = parse_instant_and_id(after)

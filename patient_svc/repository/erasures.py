@@ -56,9 +56,11 @@ class ErasureWrites(SqlTransaction):
         query = select(GUARDIANS.c.dependant_id).where(GUARDIANS.c.guardian_id == guardian_id).order_by(GUARDIANS.c.dependant_id)
         return list(await self.connection.scalars(query))
 
+    async def list_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
+        return list(await self.connection.scalars(merged_into(patient_id)))
+
     async def lock_merged_into(self, patient_id: UUID) -> Sequence[UUID]:
-        query = select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id).order_by(PATIENTS.c.id)
-        return list(await self.connection.scalars(query.with_for_update()))
+        return list(await self.connection.scalars(merged_into(patient_id).with_for_update()))
 
     async def has_expired(self, patient_id: UUID, before: datetime) -> bool:
         query = select(PATIENTS.c.id).where(PATIENTS.c.id == patient_id, *has_expired(before))
@@ -119,6 +121,11 @@ class ErasureReads:
             return list(await connection.scalars(query))
 
 
+def merged_into(patient_id: UUID) -> Select[tuple[UUID]]:
+    """Return the query of the ids of patients who were merged into a patient, in order."""
+    return select(PATIENTS.c.id).where(PATIENTS.c.merged_into == patient_id).order_by(PATIENTS.c.id)
+
+
 def deletions(patient_id: UUID) -> dict[str, Delete]:
     """Return the statements that delete what is stored of a patient, by what they delete. The versions come before their entries."""
     entries = select(MEDICAL_ENTRIES.c.id).where(MEDICAL_ENTRIES.c.patient_id == patient_id)
@@ -152,8 +159,9 @@ def has_expired(before: datetime) -> list[ColumnElement[bool]]:
     )
     has_active_account = PATIENTS.c.has_account & PATIENTS.c.active
     is_current = PATIENTS.c.merged_into.is_(None)
+    was_erased = exists().where(ERASURES.c.patient_id == PATIENTS.c.id)  # an id is erased once; such a row would be listed in every run
     is_in_use = or_(has_active_account, recent_visit, recent_entry, acts_for_others, has_active_guardian)
-    return [PATIENTS.c.changed_at < before, is_current, ~is_in_use]
+    return [PATIENTS.c.changed_at < before, is_current, ~is_in_use, ~was_erased]
 
 
 def erasures_after(limit: int, after: SortKey) -> Select[Any]:

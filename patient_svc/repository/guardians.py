@@ -26,8 +26,8 @@ class GuardianWrites(SqlTransaction):
         query = select(func.count()).select_from(GUARDIANS).where(GUARDIANS.c.guardian_id == guardian_id)
         return int(await self.connection.scalar(query) or 0)
 
-    async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
-        return await _list_guardians(self.connection, dependant_id)
+    async def list_guardians(self, dependant_id: UUID, *, adults_born_until: date) -> list[Guardian]:
+        return await _list_guardians(self.connection, dependant_id, adults_born_until)
 
     async def get_dependant(self, guardian_id: UUID, dependant_id: UUID) -> Dependant:
         row = (await self.connection.execute(_dependants_of(guardian_id).where(PATIENTS.c.id == dependant_id))).one_or_none()
@@ -50,6 +50,16 @@ class GuardianWrites(SqlTransaction):
         is_guardianship = (GUARDIANS.c.dependant_id == dependant_id) & (GUARDIANS.c.guardian_id == guardian_id)
         return bool((await self.connection.execute(delete(GUARDIANS).where(is_guardianship))).rowcount)
 
+    async def list_grown_up_dependants(self, *, adults_born_until: date, limit: int) -> list[UUID]:
+        query = select(PATIENTS.c.id).where(PATIENTS.c.id.in_(select(GUARDIANS.c.dependant_id)), _has_grown_up(adults_born_until))
+        return list(await self.connection.scalars(query.order_by(PATIENTS.c.id).limit(limit)))
+
+    async def delete_ended_guardianships(self, dependant_id: UUID, *, adults_born_until: date) -> bool:
+        has_ended = select(PATIENTS.c.id).where(PATIENTS.c.id == dependant_id, _has_grown_up(adults_born_until))
+        if await self.connection.scalar(has_ended) is None:
+            return False
+        return bool((await self.connection.execute(delete(GUARDIANS).where(GUARDIANS.c.dependant_id == dependant_id))).rowcount)
+
 
 class GuardianReads:
     """The part of SqlPatientStore that reads dependants."""
@@ -61,14 +71,19 @@ class GuardianReads:
         async with self.database.read() as connection:
             return await _list_dependants(connection, guardian_id, adults_born_until, limit, after)
 
-    async def list_guardians(self, dependant_id: UUID) -> list[Guardian]:
+    async def list_guardians(self, dependant_id: UUID, *, adults_born_until: date) -> list[Guardian]:
         async with self.database.read() as connection:
-            return await _list_guardians(connection, dependant_id)
+            return await _list_guardians(connection, dependant_id, adults_born_until)
 
 
 def is_in_force(adults_born_until: date) -> ColumnElement[bool]:
     """Return the condition for guardianships of the patient of a row of PATIENTS: they end when an adult has an account."""
     return PATIENTS.c.has_account.is_(False) | (PATIENTS.c.born_on > adults_born_until)
+
+
+def _has_grown_up(adults_born_until: date) -> ColumnElement[bool]:
+    """Return the condition for patients whose guardianships are not in force. An unknown date of birth is not that of a minor."""
+    return PATIENTS.c.has_account & (PATIENTS.c.born_on.is_(None) | (PATIENTS.c.born_on <= adults_born_until))
 
 
 def _dependants_of(guardian_id: UUID) -> Select[Any]:
@@ -87,8 +102,13 @@ async def _list_dependants(
     return [Dependant(*row) for row in await connection.execute(query)]
 
 
-async def _list_guardians(connection: AsyncConnection, dependant_id: UUID) -> list[Guardian]:
-    columns = (PATIENTS.c.id, PATIENTS.c.full_name, GUARDIANS.c.relationship)
-    guardians = select(*columns).join(GUARDIANS, GUARDIANS.c.guardian_id == PATIENTS.c.id)
-    rows = await connection.execute(guardians.where(GUARDIANS.c.dependant_id == dependant_id).order_by(PATIENTS.c.id))
-    return [Guardian(*row) for row in rows]
+async def _list_guardians(connection: AsyncConnection, dependant_id: UUID, adults_born_until: date) -> list[Guardian]:
+    guardian = PATIENTS.alias("guardian")
+    query = (
+        select(guardian.c.id, guardian.c.full_name, GUARDIANS.c.relationship)
+        .join(GUARDIANS, GUARDIANS.c.guardian_id == guardian.c.id)
+        .join(PATIENTS, PATIENTS.c.id == GUARDIANS.c.dependant_id)
+        .where(PATIENTS.c.id == dependant_id, is_in_force(adults_born_until))
+        .order_by(guardian.c.id)
+    )
+    return [Guardian(*row) for row in await connection.execute(query)]

@@ -15,6 +15,8 @@ from patient_svc.ports.records import RecordsUnreadable
 from shared.kit.logs import log_event
 
 KEY_BITS, NONCE_BYTES = 256, 12
+BLOCK_BYTES = 64
+"""Texts are padded with NUL, which no text has, to a multiple of this length. So codes and short texts all look alike."""
 FORMAT = b"\x01"
 """The first byte of every ciphertext. The nonce of 96 random bits follows, and then what AES-GCM returns."""
 
@@ -76,12 +78,14 @@ class RecordCipher:
 
     def encrypt(self, text: str, row_id: UUID, version: int, field: str) -> bytes:
         """Return the ciphertext of a field."""
-        return _encrypt(self._cipher, text.encode(), self._associated_data(row_id, version, field))
+        plain = text.encode()
+        padded = plain.ljust((len(plain) // BLOCK_BYTES + 1) * BLOCK_BYTES, b"\0")
+        return _encrypt(self._cipher, padded, self._associated_data(row_id, version, field))
 
     def decrypt(self, ciphertext: bytes, row_id: UUID, version: int, field: str) -> str:
         """Return the text of a field. Logs and raises RecordsUnreadable when it does not decrypt."""
         try:
-            return _decrypt(self._cipher, ciphertext, self._associated_data(row_id, version, field)).decode()
+            return _decrypt(self._cipher, ciphertext, self._associated_data(row_id, version, field)).rstrip(b"\0").decode()
         except NotDecrypted as error:
             raise unreadable(self._patient_id, row_id, field, error) from None
 

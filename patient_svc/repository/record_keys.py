@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -91,7 +91,20 @@ class KeyRotation:
             return int(await connection.scalar(select(func.count()).select_from(RECORD_KEYS).where(self._is_outdated)) or 0)
 
     async def rewrap(self) -> AsyncIterator[Rewrapped]:
-        """Encrypt all outdated keys anew, in batches with a transaction each; yield after every batch."""
+        """Encrypt all outdated keys anew, in batches with a transaction each; yield after every batch.
+
+        It begins again until it finds none: an instance that does not have the order of the keys yet may add some meanwhile.
+        """
+        unreadable_ids, is_finished = set[UUID](), False
+        while not is_finished:
+            is_finished = True
+            async for batch in self._rewrap_once(unreadable_ids):
+                is_finished = is_finished and not batch.count
+                unreadable_ids |= set(batch.unreadable)
+                yield batch
+
+    async def _rewrap_once(self, known_unreadable: Collection[UUID]) -> AsyncIterator[Rewrapped]:
+        """Encrypt the outdated keys by the ids of their patients. Those that are known to be unreadable are not yielded again."""
         last: UUID | None = None
         while rows := await self._list_outdated(last):
             last = rows[-1].patient_id
@@ -102,7 +115,7 @@ class KeyRotation:
                 except NotDecrypted:
                     failed.append(row.patient_id)
             await retry_transaction(lambda changes=changes: self._save(changes))  # type: ignore[misc]
-            yield Rewrapped(len(changes), failed)
+            yield Rewrapped(len(changes), [patient_id for patient_id in failed if patient_id not in known_unreadable])
 
     async def _list_outdated(self, last: UUID | None) -> Sequence[Any]:
         query = select(RECORD_KEYS).where(self._is_outdated).order_by(RECORD_KEYS.c.patient_id).limit(BATCH)

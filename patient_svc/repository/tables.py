@@ -10,8 +10,24 @@ from shared.kit.sql_rebuilds import rebuilds_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
-ENCRYPTED_FIELDS = ("title", "details", "onset_on", "severity", "dose", "code_system", "code", "retraction_reason")
-"""The columns of MEDICAL_VERSIONS that are encrypted. Each is bound to its name, so a value cannot be moved to another column."""
+STATE_FIELDS = ("kind", "status", "retracted")
+"""The encrypted columns by which lists are filtered and entries are counted."""
+ENCRYPTED_FIELDS = (
+    *STATE_FIELDS,
+    "reported_by",
+    "title",
+    "details",
+    "onset_on",
+    "severity",
+    "dose",
+    "code_system",
+    "code",
+    "retraction_reason",
+)
+"""The columns of MEDICAL_VERSIONS that are encrypted. Each is bound to its name, so a value cannot be moved to another column.
+
+All of them have a ciphertext in every row, that of an empty text where there is none: otherwise a dose would show a medication.
+"""
 
 PATIENTS = Table(
     "patients",
@@ -156,14 +172,11 @@ MEDICAL_ENTRIES = Table(
     METADATA,
     Column("id", Id, primary_key=True),
     Column("patient_id", Id, nullable=False),
-    Column("kind", binary_string(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("version", Integer, nullable=False),
-    Column("status", binary_string(16)),
-    Column("retracted", Boolean, nullable=False),
     Index("medical_entries_by_patient", "patient_id", "created_at", "id"),
 )
-"""The entries of medical histories as they are now. What they say is in MEDICAL_VERSIONS."""
+"""The entries of medical histories, and which version is the current one. What they are and say is in MEDICAL_VERSIONS."""
 
 MEDICAL_VERSIONS = Table(
     "medical_versions",
@@ -171,10 +184,7 @@ MEDICAL_VERSIONS = Table(
     Column("entry_id", Id, primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("author_id", Id, nullable=False),
-    Column("reported_by", binary_string(16), nullable=False),
     Column("recorded_at", UtcDateTime, nullable=False),
-    Column("status", binary_string(16)),
-    Column("retracted", Boolean, nullable=False),
     *(Column(name, LargeBinary) for name in ENCRYPTED_FIELDS),
 )
 """Every version of every entry. The columns of ENCRYPTED_FIELDS are encrypted with the key of the patient."""

@@ -15,9 +15,10 @@ from patient_svc.usecases.dependants import Dependants
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import access, routes
-from shared.kit.idempotency import OperationId, ReplayCheck
+from shared.kit.idempotency import OperationId
 from shared.kit.paging import Page, Paged
 from shared.kit.problems import refusals
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.requests import ServiceRequest
 from shared.kit.response_headers import with_next_link
 from shared.kit.use_cases import use_case

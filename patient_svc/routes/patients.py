@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Response
 
+from patient_svc.domain.guardians import BirthDateOfDependant
 from patient_svc.domain.merges import PatientWasMerged
 from patient_svc.domain.patients import BornLater, Patient
 from patient_svc.routes.callers import ProfileReader
@@ -34,13 +35,16 @@ async def get_my_profile(caller: access.Patient, patients: UsePatients, response
     "/me",
     operation_id="amend_my_profile",
     response_model=PatientOut,
-    responses=refusals(NoSuchPatient, BornLater, Stale, PreconditionRequired),
+    responses=refusals(NoSuchPatient, BornLater, BirthDateOfDependant, Stale, PreconditionRequired),
     summary="Change your own profile",
 )
 async def update_my_profile(
     body: UpdatePatient, caller: access.Patient, expected_version: RequireIfMatch, patients: UsePatients, response: Response
 ) -> Patient:
-    """Fields that are left out stay as they are; null deletes those that may be empty."""
+    """Fields that are left out stay as they are; null deletes those that may be empty.
+
+    The date of birth of a patient who has guardians is changed by the clinic only.
+    """
     return with_etag(response, await patients.update(caller.id, body.changes, expected_version))
 
 

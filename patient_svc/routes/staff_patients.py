@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import PatientWasMerged
@@ -15,6 +15,7 @@ from patient_svc.routes.callers import ProfileEditor
 from patient_svc.schemas import CreateWalkIn, FoundPatientsOut, PatientOut, UpdatePatientByStaff, WalkInOut
 from patient_svc.usecases.search import FoundPatients, PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
+from shared.contracts.identity import Caller
 from shared.contracts.refusals import PreconditionRequired, Stale
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.texts import OneLineText
@@ -23,6 +24,8 @@ from shared.kit.idempotency import OperationId
 from shared.kit.paging import BadCursor, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
+from shared.kit.replay_checks import ReplayCheck
+from shared.kit.requests import ServiceRequest
 from shared.kit.response_headers import with_etag, with_location, with_next_link
 from shared.kit.use_cases import use_case
 
@@ -32,13 +35,18 @@ UseSearch = Annotated[PatientSearch, use_case(PatientSearch)]
 SearchText = Annotated[
     OneLineText,
     Query(
-        min_length=2,
         description="Up to 32 words: parts of a name, digits of a phone number from its end, a day of birth (1984-06-02 or 02.06.1984; "
         "02/06/1984 is searched as a day in June and in February), an identifier (`value` or `system|value`), or a complete email address. "
         "Up to six of them may be numbers, days and addresses.",
         examples=["kim 1984-06-02"],
     ),
 ]
+
+
+async def _record_replay(request: ServiceRequest, caller: Caller, patient_id: UUID) -> None:
+    """Record that the profile is read by a repeated request."""
+    patients: StaffPatients = request.app.state.use_cases[StaffPatients]
+    await patients.record_repeated(patient_id, caller)
 
 
 @router.get(
@@ -64,8 +72,9 @@ async def search_patients(
     operation_id="create_walk_in",
     response_model=WalkInOut,
     status_code=201,
-    responses=refusals(BornLater, IdentifierTaken, PatientWasMerged),
+    responses=refusals(BornLater, IdentifierTaken, PatientWasMerged, NoSuchPatient),
     summary="Create a patient without an account",
+    dependencies=[Depends(ReplayCheck(_record_replay))],
 )
 async def create_walk_in(
     body: CreateWalkIn, caller: access.Staff, operation: OperationId, patients: UseStaffPatients, response: Response

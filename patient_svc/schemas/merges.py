@@ -38,7 +38,8 @@ class MergeRefusalOut(ReadModel):
 class MergeOut(ReadModel):
     """A merge, or the preview of one: then `merged_at` is null, and `refusal` says why it would be refused, if it would.
 
-    `filled` names the fields of the other profile that are empty there and not here.
+    `filled` names the fields of the other profile that are empty there and not here. `reminders_consent` is among them where the other
+    profile gets this one's email and its consent ends, because this patient did not want reminders.
     """
 
     patient_id: UUID

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from patient_svc.domain.duplicates import MAX_DUPLICATES, DuplicateReason, PossibleDuplicate
-from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier
+from patient_svc.domain.identifiers import MAX_IDENTIFIERS, Identifier, normalize_system, normalize_value
 from patient_svc.domain.patients import Patient, PreferredContact, Sex
 from shared.contracts.http import Actor
 from shared.contracts.pages import Page
@@ -28,16 +28,20 @@ BornOn = Annotated[
 SystemUri = Annotated[
     str,
     StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[!-~]+$", max_length=200),
+    AfterValidator(normalize_system),
     Field(examples=["urn:oid:1.2.276.0.76.4.8"]),
 ]
 StrictBool = Annotated[bool, Field(strict=True)]
 
 
 class IdentifierIn(RequestModel):
-    """An identifier that another organisation gave to the patient. `system` is the URI of the namespace, as in FHIR."""
+    """An identifier that another organisation gave to the patient. `system` is the URI of the namespace, as in FHIR.
+
+    The case of its scheme, host and namespace of a URN does not matter; they are stored in lower case.
+    """
 
     system: SystemUri
-    value: Annotated[OneLineText, Field(max_length=100, examples=["A123456780"])]
+    value: Annotated[OneLineText, AfterValidator(normalize_value), Field(max_length=100, examples=["A123456780"])]
 
 
 def _refuse_repetition(identifiers: list[IdentifierIn]) -> list[IdentifierIn]:

@@ -36,13 +36,17 @@ class Dependants:
     async def create(self, caller: Caller, dependant: Dependant) -> Dependant:
         """Create a patient for whom the guardian acts, or return the one who has this id already.
 
-        Raises NoSuchPatient for a guardian without a profile, or one who no longer acts for the patient, TooManyDependants or BornLater.
+        Raises NoSuchPatient for a guardian without a profile, or one who no longer acts for the patient, or when the patient was erased,
+        TooManyDependants or BornLater.
         """
         async with self.store.begin() as tx:
             guardian = await tx.get_patient(caller.id)
             if await tx.find_patient(dependant.id):
-                await tx.get_dependant(caller.id, dependant.id)  # refuses a former guardian
-                return dependant
+                stored = await tx.get_dependant(caller.id, dependant.id)  # refuses a former guardian
+                await self._record(tx, caller, dependant.id, AccessAction.DEPENDANT_READ)
+                return stored
+            if await tx.is_erased(dependant.id):
+                raise NoSuchPatient
             refuse_too_many_dependants(await tx.count_dependants(caller.id))
             patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic)
             await tx.insert_patient(patient)

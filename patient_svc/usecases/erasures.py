@@ -27,11 +27,25 @@ from shared.contracts.identity import Caller, Role, Service, system_caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
-from shared.kit.retry import retry_on_abort
+from shared.kit.retry import TransactionAborted, retry_on_abort
 
 MAX_OPEN_AT_ONCE = 100
-Deletion = tuple[Erasure, Mapping[str, int] | None]
+Deleted = tuple[Erasure, Mapping[str, int] | None]
 """An erasure, and how many rows of which kind it has deleted in this service."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Which patient is to be erased, by whom, and with which id of the erasure.
+
+    It is refused where something has changed since `expired_before`, or where a patient who may have none has appointments ahead.
+    """
+
+    by: Caller
+    patient_id: UUID
+    erasure_id: UUID
+    expired_before: datetime | None = None
+    may_have_appointments: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +68,24 @@ class Erasures:
         appointment-service does not answer.
         """
         require_recent_sign_in(caller, self.now())
-        if not cancels_appointments:
-            refuse_appointments_ahead(await self.appointments.list_ahead(caller.id, self.now()))
-        return await self._erase(caller, caller.id, erasure_id)
+        deleted = await self._erase(Deletion(caller, caller.id, erasure_id, may_have_appointments=cancels_appointments))
+        return deleted[0][0]
 
-    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> Erasure:
-        """Erase a patient of whom nothing has changed since `before`. Raises NoSuchPatient for one who has changed meanwhile."""
-        return await self._erase(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before)
+    async def erase_expired(self, patient_id: UUID, erasure_id: UUID, before: datetime) -> bool:
+        """Erase a patient of whom nothing has changed since `before`; return False for one who was erased before.
 
-    async def _erase(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None = None) -> Erasure:
-        deleted = await self._delete(by, patient_id, erasure_id, expired_before)
+        Raises NoSuchPatient for one who has changed meanwhile.
+        """
+        deleted = await self._erase(Deletion(system_caller(Service.PATIENT), patient_id, erasure_id, expired_before=before))
+        return any(removed is not None for _, removed in deleted)
+
+    async def _erase(self, deletion: Deletion) -> list[Deleted]:
+        deleted = await self._delete(deletion)
         for erasure, removed in deleted:
             if removed is not None:
                 stored_answers = await self._delete_answers(erasure.patient_id)
                 await self.report(erasure.id, Service.PATIENT, erasure.pass_number, {**removed, "stored_answers": stored_answers})
-        return deleted[0][0]
+        return deleted
 
     @retry_on_abort
     async def report(self, erasure_id: UUID, service: Service, pass_number: int, removed: Mapping[str, int]) -> None:
@@ -94,12 +111,15 @@ class Erasures:
         return sum([await self._advance_open(erasure_id) for erasure_id in await self._list_open()])
 
     @retry_on_abort
-    async def _delete(self, by: Caller, patient_id: UUID, erasure_id: UUID, expired_before: datetime | None) -> list[Deletion]:
+    async def _delete(self, deletion: Deletion) -> list[Deleted]:
         """Delete the patient, and what remains of those who were merged into them, in one transaction.
 
         It publishes an event for each of their ids: other services that have not followed a merge yet have rows with the old id. Return the
-        erasure of the patient first. What was removed is None if that was done before.
+        erasure of the patient first. What was removed is None if that was done before. Raises TransactionAborted, so that it is done again,
+        if somebody was merged into the patient after appointment-service was asked.
         """
+        patient_id, expired_before = deletion.patient_id, deletion.expired_before
+        asked_ids = None if deletion.may_have_appointments else await self._refuse_appointments_ahead(patient_id)
         async with self.store.begin() as tx:
             if erased := await tx.find_erasure_of(patient_id):
                 return [(erased, None)]
@@ -108,12 +128,21 @@ class Erasures:
                 raise NoSuchPatient
             refuse_dependants(await tx.list_sole_dependants(patient_id, adults_born_until=self.policy.adults_born_until(self.now())))
             dependant_ids, merged_ids = await tx.list_dependant_ids(patient_id), await tx.lock_merged_into(patient_id)
+            if asked_ids is not None and not asked_ids.issuperset(merged_ids):
+                raise TransactionAborted
             reason = ErasureReason.REQUESTED if expired_before is None else ErasureReason.RETENTION
-            erasure = Erasure.begin(erasure_id, patient_id, reason, self.now())
+            erasure = Erasure.begin(deletion.erasure_id, patient_id, reason, self.now())
             erasures = [erasure, *(erasure.of_merged_patient(merged_id) for merged_id in merged_ids)]
-            deleted: list[Deletion] = [(item, await self._delete_one(tx, by, item)) for item in erasures]
+            deleted: list[Deleted] = [(item, await self._delete_one(tx, deletion.by, item)) for item in erasures]
             await self._announce_dependants(tx, dependant_ids)
         return deleted
+
+    async def _refuse_appointments_ahead(self, patient_id: UUID) -> frozenset[UUID]:
+        """Raise FutureAppointments if the patient has appointments ahead, also those that still have a former id. Return all these ids."""
+        async with self.store.begin() as tx:
+            patient_ids = frozenset({patient_id, *await tx.list_former_ids([patient_id])})
+        refuse_appointments_ahead(await self.appointments.list_ahead(patient_ids, self.now()))
+        return patient_ids
 
     async def _delete_one(self, tx: ErasureTransaction, by: Caller, erasure: Erasure) -> Mapping[str, int]:
         """Delete what is stored under one id, publish the event, and record the access. Return how many rows of which kind were deleted."""

@@ -76,7 +76,7 @@ class PatientExports:
 
     @retry_on_abort
     async def _list_guardians(self, patient_id: UUID) -> list[Guardian]:
-        return await self.store.list_guardians(patient_id)
+        return await self.store.list_guardians(patient_id, adults_born_until=self.access.policy.adults_born_until(self.now()))
 
     async def _medical_history(self, patient_id: UUID, missing: list[str]) -> AsyncIterator[EntryWithVersions]:
         """Yield the entries. Where the patient is erased meanwhile, they end, and the list is added to `missing`."""

@@ -22,10 +22,15 @@ from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
+ENDED_AT_ONCE, MAX_BATCHES = 50, 20
+
 
 @dataclass(frozen=True, slots=True)
 class Guardianships:
-    """The use cases of reception and admins. Each is a line of the access log, and each change a new version of the dependant's profile."""
+    """The use cases of reception and admins, and the end of guardianships when dependants are of age and have an account.
+
+    Each use case is a line of the access log, and each change a new version of the dependant's profile.
+    """
 
     store: PatientStore
     access: AccessControl
@@ -44,7 +49,8 @@ class Guardianships:
             adults_born_until = self.access.policy.adults_born_until(self.now())
             patient = require_current(await tx.find_patient(dependant_id), by).require_guardians_allowed(adults_born_until)
             guardian = Guardian(person.id, person.full_name, relationship)
-            guardians = {existing.id: existing for existing in await tx.list_guardians(dependant_id)}
+            listed = await tx.list_guardians(dependant_id, adults_born_until=adults_born_until)
+            guardians = {existing.id: existing for existing in listed}
             if guardians.get(guardian_id) == guardian:
                 await self._record(tx, patient, by, AccessAction.GUARDIANS_READ)
                 return guardian
@@ -70,7 +76,30 @@ class Guardianships:
     async def list_for_patient(self, dependant_id: UUID, *, by: Caller) -> list[Guardian]:
         """Return the guardians of a patient, who are MAX_GUARDIANS at most, by id. Raises NoSuchPatient or PatientWasMerged."""
         async with self.access.begin(by, dependant_id, AccessAction.GUARDIANS_READ) as permitted:
-            return await permitted.tx.list_guardians(dependant_id)
+            adults_born_until = self.access.policy.adults_born_until(self.now())
+            return await permitted.tx.list_guardians(dependant_id, adults_born_until=adults_born_until)
+
+    async def end_outdated(self) -> int:
+        """Delete the guardianships of dependants who are of age and have an account, in short transactions; return of how many."""
+        count = 0
+        for _ in range(MAX_BATCHES):
+            ended = await self._end_some()
+            count += ended
+            if ended < ENDED_AT_ONCE:
+                break
+        return count
+
+    @retry_on_abort
+    async def _end_some(self) -> int:
+        """Delete the guardianships of up to ENDED_AT_ONCE dependants. Their profiles get a new version, as when a guardian ends one."""
+        adults_born_until = self.access.policy.adults_born_until(self.now())
+        async with self.store.begin() as tx:
+            dependant_ids = await tx.list_grown_up_dependants(adults_born_until=adults_born_until, limit=ENDED_AT_ONCE)
+            for dependant_id in dependant_ids:
+                patient = await tx.get_patient(dependant_id)
+                if await tx.delete_ended_guardianships(dependant_id, adults_born_until=adults_born_until):
+                    await self._save_next_version(tx, patient)
+        return len(dependant_ids)
 
     @asynccontextmanager
     async def _begin_change(self, dependant_id: UUID, by: Caller) -> AsyncIterator[PatientTransaction]:
@@ -80,10 +109,13 @@ class Guardianships:
             yield tx
 
     async def _record_change(self, tx: PatientTransaction, patient: Patient, by: Caller) -> None:
+        await self._save_next_version(tx, patient)
+        await self._record(tx, patient, by, AccessAction.PROFILE_CHANGED)
+
+    async def _save_next_version(self, tx: PatientTransaction, patient: Patient) -> None:
         updated = patient.next_version()
         await tx.update_patient(updated)
         await tx.add_event(updated.changed_event(new_id(), self.now()))
-        await self._record(tx, patient, by, AccessAction.PROFILE_CHANGED)
 
     async def _record(self, tx: PatientTransaction, patient: Patient, by: Caller, action: AccessAction) -> None:
         await tx.record_access(access_line(by, patient.id, action, RELATION_BY_ROLE[by.role], now=self.now()))

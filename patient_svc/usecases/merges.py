@@ -17,7 +17,7 @@ from patient_svc.domain.merges import (
     require_other,
     require_target,
 )
-from patient_svc.ports.merges import LiveVisits, MergeStore, MergeTransaction
+from patient_svc.ports.merges import CalendarMerges, LiveVisits, MergeStore, MergeTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
 from patient_svc.usecases.patients import save_patient
@@ -48,12 +48,13 @@ class _LiveVisitsOf:
 class Merges:
     """The use cases of admins. appointment-service is asked about visits at the same time before the transaction.
 
-    A booking that is stored after it was asked, or that is under way for the old id, follows the merge as all appointments do. If it
-    overlaps a visit of the target, the calendar keeps both.
+    The calendar follows a merge before it is answered, so that no booking of the target overlaps a visit of the source from then on. A
+    booking that is stored after appointment-service was asked, or that is under way at that moment, may overlap: the calendar keeps both.
     """
 
     store: MergeStore
     visits: LiveVisits
+    calendar: CalendarMerges
     access: AccessControl
     now: Clock
 
@@ -61,12 +62,15 @@ class Merges:
         """Merge a patient into another one. The same merge again changes nothing and returns what the first one did.
 
         Raises NoSuchPatient, PatientWasMerged, NoSuchMergeTarget, MergedIntoSelf, Stale for a `expected_version` that is not that of the
-        source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer.
+        source, what `MergePlan.refusals` yields, RecordsUnreadable, or Unavailable if appointment-service does not answer. If
+        scheduling-service does not, the merge is done all the same, and Unavailable asks the admin to repeat it.
         """
         require_other(source_id, into)
         async with self.access.record_attempt(by, source_id, AccessAction.PROFILE_MERGED):
             earlier = await self._find_earlier(source_id, into)
-            return earlier or await self._carry_out(source_id, into, expected_version, by)
+            merge = earlier or await self._carry_out(source_id, into, expected_version, by)
+        await self.calendar.follow_merge(source_id, into)
+        return merge
 
     async def preview(self, source_id: UUID, into: UUID, expected_version: int | None, by: Caller) -> Merge | MergePreview:
         """Return what a merge would do and why it would be refused, or what it did if it is done already.
@@ -118,11 +122,14 @@ class Merges:
         patients = {patient_id: await tx.find_patient(patient_id) for patient_id in sorted((source_id, into))}
         source, target = require_current(patients[source_id], by), require_target(patients[into])
         require_version(source.version, expected_version)
+        adults_born_until = self.access.policy.adults_born_until(self.now())
         return MergePlan(
             source,
             target,
-            source_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(source_id)]),
-            target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into)]),
+            source_guardians=frozenset(
+                [guardian.id for guardian in await tx.list_guardians(source_id, adults_born_until=adults_born_until)]
+            ),
+            target_guardians=frozenset([guardian.id for guardian in await tx.list_guardians(into, adults_born_until=adults_born_until)]),
             source_dependants=frozenset(await tx.list_all_dependants(source_id)),
             target_dependants=frozenset(await tx.list_all_dependants(into)),
             visit_count=await tx.count_visits(source_id),
@@ -133,12 +140,15 @@ class Merges:
     async def _move_all(self, tx: MergeTransaction, plan: MergePlan, merge: Merge) -> None:
         """Move everything. What remains of the source is stored first, so that its identifiers are free for the target."""
         now, remainder = merge.merged_at, plan.source.remove_identity(plan.target.id)
+        adults_born_until = self.access.policy.adults_born_until(now)
+        await tx.delete_ended_guardianships(plan.target.id, adults_born_until=adults_born_until)  # the source may fill in another date
         await tx.update_patient(remainder)
         await tx.insert_merge(merge)
         await tx.move_visits(remainder.id, plan.target.id)
         await tx.move_guardianships(remainder.id, plan.target.id)
         await tx.move_records(remainder.id, plan.target.id, now)
         await save_patient(tx, plan.target, plan.target_after(now), self.now)
+        await tx.delete_ended_guardianships(plan.target.id, adults_born_until=adults_born_until)  # an adult with an account has none
         for dependant_id in sorted(plan.source_dependants):
             dependant = await tx.get_patient(dependant_id)
             await save_patient(tx, dependant, dependant.next_version(), self.now)

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction, Relation
+from patient_svc.domain.guardians import BirthDateOfDependant
 from patient_svc.domain.merges import missing_refusal
 from patient_svc.domain.patients import ClinicDefaults, Patient
 from patient_svc.domain.visits import PatientVisit
@@ -69,12 +70,21 @@ class Patients:
 
     @retry_on_abort
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None) -> Patient:
-        """Change some fields of a profile. Raises NoSuchPatient, Stale or BornLater."""
+        """Change some fields of the own profile. Raises NoSuchPatient, Stale, BornLater or BirthDateOfDependant."""
         async with self.store.begin() as tx:
             patient = await tx.get_patient(patient_id)
             updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
+            if updated.born_on != patient.born_on:
+                await self._refuse_for_dependants(tx, patient_id)
             await save_patient(tx, patient, updated, self.now)
         return updated.in_clinic(self.clinic)
+
+    async def _refuse_for_dependants(self, tx: PatientTransaction, patient_id: UUID) -> None:
+        """Raise BirthDateOfDependant for a patient who has guardians. Guardianships that are not in force end for good."""
+        adults_born_until = self.access.policy.adults_born_until(self.now())
+        await tx.delete_ended_guardianships(patient_id, adults_born_until=adults_born_until)
+        if await tx.list_guardians(patient_id, adults_born_until=adults_born_until):
+            raise BirthDateOfDependant(pointer="/born_on")
 
     @retry_on_abort
     async def get(self, patient_id: UUID) -> Patient:

@@ -39,13 +39,12 @@ class RecordRetention:
         return sum([await self._try_to_erase(patient_id, before) for patient_id in await self._list_expired(before)])
 
     async def _try_to_erase(self, patient_id: UUID, before: datetime) -> bool:
-        """Erase a patient. One who has changed meanwhile stays, and is looked at again in the next run."""
+        """Return whether a patient was erased. One who has changed meanwhile stays, and is looked at again in the next run."""
         try:
-            await self.erasures.erase_expired(patient_id, new_id(), before)
+            return await self.erasures.erase_expired(patient_id, new_id(), before)
         except (NoSuchPatient, HasDependants) as refusal:
             log_event("patient_not_erased", patient_id=str(patient_id), code=refusal.code)
             return False
-        return True
 
     @retry_on_abort
     async def _list_expired(self, before: datetime) -> list[UUID]:

@@ -19,6 +19,7 @@ from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line, record_listing
 from patient_svc.usecases.patients import save_patient
 from shared.contracts.identity import Caller
+from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -50,7 +51,7 @@ class StaffPatients:
         """Create a patient without an account, or return the one that has this id already.
 
         The accounts with the address are asked of auth-service; without its answer the patient is created all the same. Raises BornLater,
-        IdentifierTaken, or PatientWasMerged when it was merged into another one since.
+        IdentifierTaken, or PatientWasMerged when it was merged into another one since, or NoSuchPatient when it was erased.
         """
         patient.check_born_on(self.now(), self.clinic)
         account_ids = await self.accounts.find_by_email([patient.email]) if patient.email is not None else []
@@ -61,13 +62,22 @@ class StaffPatients:
     async def _create(self, patient: Patient, account_ids: Sequence[UUID] | None, caller: Caller) -> WalkIn:
         async with self.store.begin() as tx:
             existing = await tx.find_patient(patient.id)
+            current = require_current(existing or patient, caller)
             if existing is None:
+                if await tx.is_erased(patient.id):
+                    raise NoSuchPatient
                 await tx.insert_patient(patient)
                 await tx.add_event(patient.changed_event(new_id(), self.now()))
-                await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
-            current = require_current(existing or patient, caller)
+            await self._record(tx, caller, patient.id, AccessAction.PROFILE_READ if existing else AccessAction.PROFILE_CREATED)
             duplicates, has_all = await self._list_duplicates(tx, patient, account_ids or [], caller)
         return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates, has_all and account_ids is not None)
+
+    @retry_on_abort
+    async def record_repeated(self, patient_id: UUID, caller: Caller) -> None:
+        """Record that the stored answer to a repeated `create_walk_in` shows the profile; nothing where that was refused."""
+        async with self.store.begin() as tx:
+            if await tx.find_patient(patient_id):
+                await self._record(tx, caller, patient_id, AccessAction.PROFILE_READ)
 
     async def update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         """Change some fields of a profile, and return as much of it as the caller may see.
@@ -88,6 +98,8 @@ class StaffPatients:
             patient = require_current(await tx.find_patient(patient_id), caller)
             updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
             updated.check_address()
+            if updated.born_on != patient.born_on:  # what has ended by the date of before does not begin again
+                await tx.delete_ended_guardianships(patient_id, adults_born_until=self.access.policy.adults_born_until(self.now()))
             await save_patient(tx, patient, updated, self.now)
             is_changed = updated != patient
             await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)

@@ -174,6 +174,10 @@ class Claim:
             return self
         return replace(self, slot=slot, begun=begun, requested=requested, appointment_version=event.version)
 
+    def change_patient(self, patient_id: UUID) -> Self:
+        """Return the claim as that of the patient into whom its patient was merged."""
+        return replace(self, slot=self._slot_of(patient_id))
+
     def has_other_patient(self, previous: Claim) -> bool:
         """Return True if the claim holds the time of the previous one, whose patient was merged into the present one."""
         if self.slot is None or self.slot == previous.slot:

@@ -6,7 +6,7 @@ of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,6 +28,7 @@ from scheduling_svc.repository.busy_times import BusyTimesReader
 from scheduling_svc.repository.claims import ClaimReader, ClaimWriter
 from scheduling_svc.repository.holds import HoldReader
 from scheduling_svc.repository.locks import LockWriter
+from scheduling_svc.repository.merged_patients import MergedPatientWriter
 from scheduling_svc.repository.rules import RuleReader, RuleWriter
 from scheduling_svc.repository.tables import INFRASTRUCTURE
 from shared.contracts.grains import Span, grain_of
@@ -44,7 +45,9 @@ class SqlCalendarReader(ClaimReader, HoldReader, BlockReader, AgendaReader, Rule
     connection: AsyncConnection
 
 
-class SqlCalendarTransaction(SqlTransaction, LockWriter, ClaimWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader):
+class SqlCalendarTransaction(
+    SqlTransaction, LockWriter, ClaimWriter, MergedPatientWriter, ArchiveWriter, BlockWriter, RuleWriter, FeedWriter, BusyTimesReader
+):
     """One transaction of the calendar."""
 
 
@@ -120,6 +123,11 @@ class SqlCalendarStore:
         """Return up to `limit` active services whose rules are stored, in the order of their ids."""
         async with self.database.read() as connection:
             return await rules.list_active_services(connection, limit, after)
+
+    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+        async with self.database.read() as connection:
+            return await blocks.list_absences(connection, doctor_ids, within)
 
     async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         """Return the ids of all doctors whose rules are stored, in order."""

@@ -41,20 +41,6 @@ class BlockReader:
         row = (await self.connection.execute(select(CLOSURES).where(CLOSURES.c.id == closure_id))).one_or_none()
         return _closure_from_row(row) if row else None
 
-    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
-        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
-        columns, absences = CLAIMS.c, defaultdict[UUID, list[tuple[int, int]]](list)
-        query = select(columns.doctor_id, columns.span_from, columns.span_to).where(
-            columns.doctor_id.in_(doctor_ids),
-            columns.live,
-            columns.kind.in_([ClaimKind.LEAVE, ClaimKind.CLOSURE]),
-            columns.span_to > within.start,
-            columns.span_from < within.stop,
-        )
-        for row in await self.connection.execute(query):
-            absences[row.doctor_id].append((row.span_from, row.span_to))
-        return absences
-
 
 class BlockWriter(BlockReader):
     """Writes leaves and closures, and blocks and frees time."""
@@ -118,6 +104,23 @@ class BlockWriter(BlockReader):
         is_open = or_(CLOSURES.c.ends_at > self.now(), CLOSURES.c.settled.is_(False))
         rows = await self.connection.execute(select(CLOSURES).where(is_open).order_by(CLOSURES.c.id))
         return [_closure_from_row(row) for row in rows]
+
+
+async def list_absences(
+    connection: AsyncConnection, doctor_ids: Collection[UUID], within: Span
+) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+    """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+    columns, absences = CLAIMS.c, defaultdict[UUID, list[tuple[int, int]]](list)
+    query = select(columns.doctor_id, columns.span_from, columns.span_to).where(
+        columns.doctor_id.in_(doctor_ids),
+        columns.live,
+        columns.kind.in_([ClaimKind.LEAVE, ClaimKind.CLOSURE]),
+        columns.span_to > within.start,
+        columns.span_from < within.stop,
+    )
+    for row in await connection.execute(query):
+        absences[row.doctor_id].append((row.span_from, row.span_to))
+    return absences
 
 
 async def list_leaves(connection: AsyncConnection, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:

@@ -32,6 +32,7 @@ UPDATE_UNCHANGED = update(CLAIMS).where(
     CLAIMS.c.requested == bindparam("seen_requested"),
     CLAIMS.c.appointment_version == bindparam("seen_version"),
     CLAIMS.c.archived == bindparam("seen_archived"),
+    CLAIMS.c.patient_id.is_not_distinct_from(bindparam("seen_patient", type_=CLAIMS.c.patient_id.type)),
 )
 
 
@@ -104,6 +105,7 @@ class ClaimWriter(ClaimReader):
             "seen_requested": previous.requested,
             "seen_version": previous.appointment_version,
             "seen_archived": previous.archived,
+            "seen_patient": previous.slot.patient_id if previous.slot else None,
         }
         if not (await self.connection.execute(UPDATE_UNCHANGED, row | seen)).rowcount:
             raise LostRace

@@ -60,6 +60,16 @@ CLAIMS = Table(
     Index("holds_of_owner", "owner_id", "service_id", unique=True),
 )
 
+# Patients who were merged into another one: whatever comes with the old id is about the other patient. The other one may have been merged,
+# too.
+MERGED_PATIENTS = Table(
+    "merged_patients",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("into_id", Id, nullable=False),
+    Column("stored_at", UtcDateTime, nullable=False),
+)
+
 # The seats of group sessions.
 SEATS = Table(
     "seats",

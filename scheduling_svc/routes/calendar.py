@@ -40,7 +40,10 @@ async def list_agenda(
     begins: Annotated[Instant | None, Query(alias="from", description="Default: now.")] = None,
     ends: Annotated[Instant | None, Query(alias="to", description="Not included; default: 14 days later; at most 62 days.")] = None,
 ) -> Page[AgendaEntry]:
-    """Appointments as patient and as doctor, and the leaves and closures of a doctor, that overlap the range, in the order of start."""
+    """Appointments as patient and as doctor, and the leaves and closures of a doctor, that overlap the range, in the order of start.
+
+    The agenda is that of one person: guardians find the visits of dependants under `GET /appointments`, not here and not in the feed.
+    """
     entries = await agenda.list_entries(caller.id, begins, ends, limit=paging.limit, after=paging.after)
     return with_next_link(request, response, paging.page(entries, lambda entry: (entry.starts_at.isoformat(), entry.id)))
 

@@ -25,8 +25,9 @@ from shared.contracts.relayed_refusals import (
 )
 from shared.kit import routes
 from shared.kit.access import PatientOrStaff, parse_uuid
-from shared.kit.idempotency import OperationId, ReplayCheck
+from shared.kit.idempotency import OperationId
 from shared.kit.problems import refusals
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.requests import ServiceRequest
 from shared.kit.use_cases import use_case
 

@@ -8,9 +8,10 @@ from uuid import UUID
 from fastapi import Depends, Query, Request, Response
 
 from scheduling_svc.domain.refusals import NoSuchReservation, UnknownDoctor
+from scheduling_svc.usecases.merged_patients import MergedPatients
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.rule_changes import RuleChanges
-from shared.contracts.http import Reservation, ReserveTime, RulesVersion, VisitsOutsideHours
+from shared.contracts.http import FollowMerge, Reservation, ReserveTime, RulesVersion, VisitsOutsideHours
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import (
     HoldExpired,
@@ -35,6 +36,8 @@ UseCases = Annotated[Reservations, use_case(Reservations)]
 UseRuleChanges = Annotated[RuleChanges, use_case(RuleChanges)]
 DoctorService = Annotated[Caller, Depends(require_services(Service.DOCTOR))]
 Version = Annotated[int, Query(ge=1, lt=2**31)]
+PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
+UseMergedPatients = Annotated[MergedPatients, use_case(MergedPatients)]
 AppointmentService = Annotated[Caller, Depends(require_services(Service.APPOINTMENT))]
 RESERVE_REFUSALS = (
     UnknownService, UnknownDoctor, NotBookable, SlotTaken, SlotHeld, PatientBusy, HoldMismatch, HoldExpired, ReservationReleased,
@@ -76,6 +79,11 @@ async def list_reservations(
 ) -> Page[Reservation]:
     rows = await reservations.list_live(paging.limit, paging.after, ends_after)
     return with_next_link(request, response, paging.page(rows, lambda row: (row.ends_at.isoformat(), row.appointment_id)))
+
+
+@router.put("/patients/{patient_id}/merge", status_code=204, summary="Follow a merge of a patient")
+async def follow_merge(patient_id: UUID, body: FollowMerge, _caller: PatientService, merges: UseMergedPatients) -> None:
+    return await merges.follow_merge(patient_id, body.into)
 
 
 @router.put("/doctors/{doctor_id}/rules", status_code=204, responses=refusals(UnknownDoctor), summary="Follow a change of a doctor")

@@ -12,7 +12,7 @@ from scheduling_svc.domain.next_available import first_of_all, successive_starts
 from scheduling_svc.domain.offered_time import OfferedTimeQuery, offered_minutes
 from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
-from scheduling_svc.ports import CalendarStore
+from scheduling_svc.ports import ReportCalendar
 from scheduling_svc.usecases.evaluation import load_grids
 from scheduling_svc.usecases.rule_cache import load_offer
 from shared.contracts.availability import DoctorAvailability, OfferedTime, ServiceAvailability
@@ -27,7 +27,7 @@ MAX_WINDOW = 62 * DAY
 class ReportFigures:
     """The figures of the calendar. They come from stored rules only, so that doctor-service is not asked."""
 
-    store: CalendarStore
+    store: ReportCalendar
     now: Clock
 
     async def list_offered(self, query: OfferedTimeQuery, limit: int, after: UUID | None) -> list[OfferedTime]:
@@ -83,8 +83,7 @@ class ReportFigures:
 
     @retry_on_abort
     async def _list_absences(self, doctors: Sequence[DoctorTerms], query: OfferedTimeQuery) -> Mapping[UUID, Sequence[tuple[int, int]]]:
-        async with self.store.read() as calendar:
-            return await calendar.list_absences([doctor.id for doctor in doctors], query.frame)
+        return await self.store.list_absences([doctor.id for doctor in doctors], query.frame)
 
 
 def _availability(service: ServiceTerms, starts: Mapping[UUID, Sequence[int]], count: int) -> ServiceAvailability:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 from scheduling_svc.domain.claims import BookedSlot, Claim, begun_claim, granted_claim, requested_slot
@@ -13,7 +14,7 @@ from scheduling_svc.domain.evaluation import SlotEvaluation
 from scheduling_svc.domain.refusals import NoSuchReservation
 from scheduling_svc.domain.terms import DoctorTerms, ServiceOffer, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
-from scheduling_svc.ports import CalendarStore, CalendarTransaction
+from scheduling_svc.ports import CalendarStore, CalendarTransaction, LostRace
 from scheduling_svc.usecases.evaluation import load_alternatives, load_evaluation, require_bookable
 from scheduling_svc.usecases.rule_cache import RuleCache, load_offer
 from shared.contracts.derived_ids import derive_id
@@ -24,6 +25,8 @@ from shared.contracts.relayed_refusals import HoldExpired, HoldMismatch
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
+
+MessageT = TypeVar("MessageT", ReserveTime, AppointmentEvent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class Reservations:
         """Grant the requested time, or move the claim of the appointment to it; a request that was answered before gets the present claim.
 
         One transaction reads, decides and writes. The primary key of the grain table reports what the reads did not see: a transaction that
-        lost a race is rolled back and run again.
+        lost a race is rolled back and run again. A request for a patient who was merged into another one is decided as one for that
+        patient.
         """
         doctor_ids = None if request.doctor_id is None else [request.doctor_id]
         await self.rules.ensure(request.service_id, doctor_ids, minimum_versions=_seen_versions(request))
         async with self.store.begin() as tx:
+            request = await _for_current_patient(tx, request)
             offer = await load_offer(tx, request.service_id, doctor_ids)
             if request.duration_minutes is not None:
                 offer = offer.with_duration(request.duration_minutes // GRAIN_MINUTES)
@@ -58,7 +63,8 @@ class Reservations:
                 slot = await self._grant(tx, offer, request, previous)
                 claim = granted_claim(appointment_id, request, slot, previous)
             await tx.save_claim(claim, previous, capacity=offer.service.capacity)
-            await _log_overlap_after_merge(tx, claim, previous)
+            await _require_current_patient(tx, claim)
+            await log_overlap_after_merge(tx, claim, previous)
         return claim.reservation()
 
     async def _grant(self, tx: CalendarTransaction, offer: ServiceOffer, request: ReserveTime, previous: Claim | None) -> BookedSlot:
@@ -106,9 +112,10 @@ class Reservations:
         async with self.store.begin() as tx:
             previous = await tx.find_claim(event.appointment_id)
             if previous is not None:
-                claim = previous.follow(event)
+                claim = previous.follow(await _for_current_patient(tx, event))
                 await tx.save_claim(claim, previous)
-                await _log_overlap_after_merge(tx, claim, previous)
+                await _require_current_patient(tx, claim)
+                await log_overlap_after_merge(tx, claim, previous)
 
     @retry_on_abort
     async def get(self, appointment_id: UUID) -> Reservation:
@@ -125,7 +132,21 @@ class Reservations:
         return [claim.reservation() for claim in await self.store.list_live_claims(limit + 1, after, ends_after)]
 
 
-async def _log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
+async def _for_current_patient(tx: CalendarTransaction, message: MessageT) -> MessageT:
+    """Return a message of appointment-service, which may not have followed a merge yet, as one about the patient who has the data now."""
+    return message.model_copy(update={"patient_id": await tx.find_current_patient(message.patient_id)})
+
+
+async def _require_current_patient(tx: CalendarTransaction, claim: Claim) -> None:
+    """Raise LostRace if the patient, whose time the claim takes, was merged into another one since this transaction asked.
+
+    A merge stores itself first and then waits for claims that are being stored, so that either it moves the claim or this finds the merge.
+    """
+    if claim.resource_spans and claim.slot is not None and await tx.lock_merge(claim.slot.patient_id):
+        raise LostRace
+
+
+async def log_overlap_after_merge(tx: CalendarTransaction, claim: Claim, previous: Claim | None) -> None:
     """Log a warning if the claim is of another patient than before, who has another visit at that time."""
     if claim.slot is not None and previous is not None and claim.has_other_patient(previous) and await tx.has_overlap(claim):
         log_event("visits_overlap_after_merge", logging.WARNING, appointment=str(claim.id), patient=str(claim.slot.patient_id))

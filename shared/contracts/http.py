@@ -143,6 +143,12 @@ class RulesVersion(RequestModel):
     version: int = Field(ge=1, lt=2**31)
 
 
+class FollowMerge(RequestModel):
+    """The patient into whom another one was merged; the calendar makes their time this patient's."""
+
+    into: UUID
+
+
 class VisitOutsideHours(ReadModel):
     """A booked visit that has not begun and does not lie within the doctor's working hours."""
 

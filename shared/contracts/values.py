@@ -146,7 +146,14 @@ TimeZone = Annotated[
     SchemaKeywords(pattern="^[A-Za-z0-9_+/-]+$"),
     Field(examples=["Europe/Berlin"]),
 ]
-Locale = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$", max_length=35), Field(examples=["en"])]
+LANGUAGE_TAG = (
+    "^[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}"  # language, and extended languages such as zh-yue
+    "(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"  # script and region
+    "(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*"  # variants
+    "(-[A-Za-z0-9](-[A-Za-z0-9]{2,8})+)*(-(x|X)(-[A-Za-z0-9]{1,8})+)?$"  # extensions and private use
+)
+"""The `langtag` of BCP 47 (RFC 5646, section 2.1), without the languages of four to eight letters, which are reserved."""
+Locale = Annotated[str, StringConstraints(pattern=LANGUAGE_TAG, max_length=35), Field(examples=["en"])]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$"), Field(examples=["EUR"])]
 WindowStart = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$"), Field(examples=["09:00"])]
 WindowEnd = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][05]$|^24:00$"), Field(examples=["17:00"])]

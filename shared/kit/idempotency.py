@@ -5,27 +5,24 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Annotated, Protocol
+from dataclasses import dataclass
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Response
+from fastapi.exceptions import RequestValidationError
 
 from shared.contracts.derived_ids import derive_id
-from shared.contracts.identity import Caller
-from shared.contracts.refusals import Conflict, Invalid
-from shared.contracts.relayed_refusals import IdempotencyKeyReused as IdempotencyKeyReused
+from shared.contracts.refusals import Invalid
+from shared.kit.idempotency_store import IdempotencyKeyReused, IdempotencyStore, KeyClaim, StoredResponse
 from shared.kit.ids import new_id
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.requests import RequestDependency, ServiceRequest
 from shared.kit.retry import retry_transaction
-from shared.kit.sealed_answers import open_body, seal_body
 
-STORED_HEADERS = ("location", "etag", "link", "content-type", "retry-after", "cache-control")
-CALLER = "careslot-caller"
-CLAIM_TIMEOUT = timedelta(seconds=60)
-RETENTION = timedelta(hours=48)
 KEY = re.compile(r"[\x20-\x7e]{1,255}")
+REFUSED_BEFORE_AN_EFFECT = (RequestValidationError, IdempotencyKeyReused)
+"""What a run raises before it changes anything."""
 
 
 class BadIdempotencyKey(Invalid):
@@ -37,68 +34,6 @@ class BadIdempotencyKey(Invalid):
     example_pointers = ("/Idempotency-Key",)
 
 
-class RequestInProgress(Conflict):
-    """Raised when the first request with this key has not finished."""
-
-    code = "request_in_progress"
-    detail = "The first request with this Idempotency-Key is still running."
-    remedy = "Wait a second and repeat the request with the same key: then you get the answer to the first one."
-
-
-@dataclass(frozen=True, slots=True)
-class StoredResponse:
-    """A response as it was sent, or, in a store, with a body that `seal_body` has encrypted.
-
-    `headers` also has an entry CALLER, so that the answers of one caller can be deleted.
-    """
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @classmethod
-    def from_response(cls, response: Response, caller_id: UUID) -> StoredResponse:
-        headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
-        return cls(response.status_code, {**headers, CALLER: str(caller_id)}, bytes(response.body))
-
-    def seal(self, key_id: UUID, key: str) -> StoredResponse:
-        """Return the response as it is stored."""
-        return replace(self, body=seal_body(self.body, key_id, key))
-
-    def open(self, key_id: UUID, key: str) -> StoredResponse:
-        """Return a stored response as it was sent."""
-        return replace(self, body=open_body(self.body, key_id, key))
-
-    def replay(self) -> Response:
-        """Return the response again, marked with `Idempotent-Replayed: true`."""
-        headers = {name: value for name, value in self.headers.items() if name != CALLER}
-        return Response(self.body, self.status, {**headers, "Idempotent-Replayed": "true"})
-
-
-class IdempotencyStore(Protocol):
-    """Stores keys and responses for at least 24 h."""
-
-    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
-        """Return None when the caller may run the request now, or the stored response.
-
-        Raises IdempotencyKeyReused or RequestInProgress.
-        """
-
-    async def save_response(self, key_id: UUID, response: StoredResponse) -> None: ...
-
-    async def reopen(self, key_id: UUID) -> None:
-        """Let the same request run again with the key; another request is still refused."""
-
-    async def release(self, key_id: UUID) -> None:
-        """Delete the claim of a request that had no effect."""
-
-    async def delete_mentioning(self, subject_id: UUID) -> int:
-        """Delete the stored responses that contain an id or were sent to its owner; return how many.
-
-        The requests of these keys run again if repeated.
-        """
-
-
 @dataclass(frozen=True, slots=True)
 class Operation:
     """A request as use cases see it. `id` is the id of the change or of what is created: the same when the caller repeats the request."""
@@ -107,7 +42,7 @@ class Operation:
 
 
 class OperationDependency(RequestDependency):
-    """A dependency that returns the operation, with an id derived from the Idempotency-Key, or with a new id without a key."""
+    """A dependency that returns the operation, with the id that is stored for the Idempotency-Key, or with a new id without a key."""
 
     def resolve(self, request: ServiceRequest) -> Operation:
         return Operation(request.operation_id or new_id())
@@ -116,30 +51,15 @@ class OperationDependency(RequestDependency):
 OperationId = Annotated[Operation, Depends(OperationDependency())]
 
 
-class ReplayCheck(RequestDependency):
-    """A dependency of a POST route whose answer is about another person than the caller.
-
-    The right to act for that person may have ended since the first request. `check` refuses a repeated request as it would be refused if it
-    were the first one. It runs only before a stored answer is sent again: a request that runs is checked by its use case. Write
-    `dependencies=[Depends(ReplayCheck(check))]` in the decorator of the route.
-    """
-
-    def __init__(self, check: Callable[[ServiceRequest, Caller, UUID], Awaitable[None]]) -> None:
-        """`check` is called with the request, its caller and the operation's id, and raises the refusal."""
-        self.check = check
-
-    def resolve(self, request: ServiceRequest) -> None:
-        """Return nothing: the endpoint does not see the check."""
-
-
 async def run_once_per_key(
     request: ServiceRequest, run: Callable[[], Awaitable[Response]], replay_checks: Sequence[ReplayCheck] = ()
 ) -> Response:
     """Run the request, or replay the response of the first request with the same caller, route and key.
 
     Only POST routes use this. Requests without a caller or a key always run. Not stored are responses with status 429 or 5xx and those with
-    `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated; after a success another one with its key is refused.
-    When `run` raises, nothing is stored. Raises what `replay_checks` raise; then the stored response stays as it is.
+    `Cache-Control: no-store` (secrets). Such a request runs again when it is repeated, with the same operation id if it may have had an
+    effect; then another request with its key is refused. When `run` raises, nothing is stored. Raises what `replay_checks` raise; then the
+    stored response stays as it is.
     """
     key = request.headers.get("idempotency-key")
     if key is None or request.caller is None:
@@ -149,27 +69,36 @@ async def run_once_per_key(
     store: IdempotencyStore = request.app.state.idempotency
     caller_id = request.caller.id
     key_id, fingerprint = derive_id(caller_id, request.url.path, key), await _fingerprint(request, key)
-    stored = await retry_transaction(lambda: store.claim(key_id, fingerprint))
-    if stored is not None:
+    claim = await retry_transaction(lambda: store.claim(key_id, fingerprint))
+    if claim.response is not None:
         for replay_check in replay_checks:
-            await replay_check.check(request, request.caller, key_id)
-        return stored.open(key_id, key).replay()
-    request.operation_id = key_id
+            await replay_check.check(request, request.caller, claim.operation_id)
+        return claim.response.open(key_id, key).replay()
+    request.operation_id = claim.operation_id
     try:
         response = await run()
-    except BaseException:
-        await retry_transaction(lambda: store.release(key_id))
+    except BaseException as error:
+        may_have_effect = not isinstance(error, REFUSED_BEFORE_AN_EFFECT)
+        await retry_transaction(lambda: _end_without_response(store, key_id, claim, may_have_effect))
         raise
-    await retry_transaction(lambda: _end_claim(store, key_id, key, response, caller_id))
+    if _is_storable(response):
+        stored = StoredResponse.from_response(response, caller_id).seal(key_id, key)
+        await retry_transaction(lambda: store.save_response(key_id, stored))
+    else:
+        may_have_effect = response.status_code < 400 or response.status_code >= 500
+        await retry_transaction(lambda: _end_without_response(store, key_id, claim, may_have_effect))
     return response
 
 
-async def _end_claim(store: IdempotencyStore, key_id: UUID, key: str, response: Response, caller_id: UUID) -> None:
+def _is_storable(response: Response) -> bool:
     is_secret = "no-store" in response.headers.get("cache-control", "")
     is_temporary = response.status_code == 429 or response.status_code >= 500
-    if not is_secret and not is_temporary:
-        await store.save_response(key_id, StoredResponse.from_response(response, caller_id).seal(key_id, key))
-    elif response.status_code < 400:
+    return not is_secret and not is_temporary
+
+
+async def _end_without_response(store: IdempotencyStore, key_id: UUID, claim: KeyClaim, may_have_effect: bool) -> None:
+    """Keep the operation's id for a repetition if this run or an earlier one may have had an effect; else forget the key."""
+    if may_have_effect or not claim.is_first_run:
         await store.reopen(key_id)
     else:
         await store.release(key_id)

@@ -100,6 +100,7 @@ def infrastructure_tables(metadata: MetaData) -> InfrastructureTables:
         Column("status", Integer),
         Column("headers", Text),
         Column("body", LargeBinary().with_variant(mysql.MEDIUMBLOB(), "mysql", "mariadb")),
+        Column("operation_id", Id),
     )
     dead_letters = Table(
         "dead_letters",

@@ -16,7 +16,8 @@ from shared.contracts.refusals import Forbidden, PreconditionRequired, Refusal, 
 from shared.contracts.relayed_refusals import RateLimited
 from shared.kit.access import InsufficientScope, OptionalCaller, RequireRole
 from shared.kit.exception_handlers import INTERNAL_ERROR, INTERNAL_ERROR_DETAIL
-from shared.kit.idempotency import IdempotencyKeyReused, OperationDependency, RequestInProgress
+from shared.kit.idempotency import OperationDependency
+from shared.kit.idempotency_store import IdempotencyKeyReused, RequestInProgress
 from shared.kit.openapi_schemas import SCHEMA_REFERENCE
 from shared.kit.preconditions import IfMatchOptional, IfMatchRequired
 from shared.kit.problem_examples import fit_problem_examples, validation_response

@@ -21,9 +21,11 @@ from fastapi.routing import APIRoute
 from shared.contracts.refusals import Forbidden, Refusal
 from shared.kit import strict_json
 from shared.kit.access import RequireRole, authenticate
-from shared.kit.idempotency import IdempotencyKeyReused, ReplayCheck, run_once_per_key
+from shared.kit.idempotency import run_once_per_key
+from shared.kit.idempotency_store import IdempotencyKeyReused
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.request_body import read_bounded_body
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
 

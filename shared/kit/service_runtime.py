@@ -19,7 +19,7 @@ from shared.kit.client import ServiceClient, ServiceToken, TokenSource
 from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetters, DeadLetterStore
 from shared.kit.ended_sessions import MAX_PAGE_LENGTH, POLL_SECONDS, EndedSessionPoller, EndedSessions
-from shared.kit.idempotency import IdempotencyStore
+from shared.kit.idempotency_store import IdempotencyStore
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder

@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import delete, func, insert, select, update
 
 from shared.kit.clock import Clock
-from shared.kit.idempotency import CLAIM_TIMEOUT, IdempotencyKeyReused, RequestInProgress, StoredResponse
+from shared.kit.idempotency_store import CLAIM_TIMEOUT, IdempotencyKeyReused, KeyClaim, RequestInProgress, StoredResponse
+from shared.kit.ids import new_id
 from shared.kit.infrastructure_tables import InfrastructureTables
 from shared.kit.sql import Database, insert_if_absent
 
@@ -22,25 +23,27 @@ class SqlIdempotencyStore:
     tables: InfrastructureTables
     now: Clock
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
+    async def claim(self, key_id: UUID, fingerprint: str) -> KeyClaim:
         """Claim the key for a request, or return the response that was stored for it.
 
-        A claim whose request never ended can be taken over after CLAIM_TIMEOUT. Raises IdempotencyKeyReused when the key came with another
-        request, RequestInProgress while the first request is running.
+        A claim whose request never ended can be taken over after CLAIM_TIMEOUT, and keeps the id of its operation. Raises
+        IdempotencyKeyReused when the key came with another request, RequestInProgress while the first request is running.
         """
-        keys, now = self.tables.idempotency_keys, self.now()
+        keys, now, operation_id = self.tables.idempotency_keys, self.now(), new_id()
+        new_row = {"key_id": key_id, "fingerprint": fingerprint, "claimed_at": now, "operation_id": operation_id}
         async with self.database.write() as connection:
-            if await insert_if_absent(connection, insert(keys).values(key_id=key_id, fingerprint=fingerprint, claimed_at=now)):
-                return None
+            if await insert_if_absent(connection, insert(keys).values(new_row)):
+                return KeyClaim(operation_id, is_first_run=True)
             row = (await connection.execute(select(keys).where(keys.c.key_id == key_id).with_for_update())).one_or_none()
             if row is None or row.fingerprint != fingerprint:
                 raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+            stored_id = row.operation_id or key_id  # earlier releases used the id of the key
             if row.status is not None:
-                return StoredResponse(row.status, json.loads(row.headers), row.body)
+                return KeyClaim(stored_id, StoredResponse(row.status, json.loads(row.headers), row.body))
             if row.claimed_at > now - CLAIM_TIMEOUT:
                 raise RequestInProgress
             await connection.execute(update(keys).where(keys.c.key_id == key_id).values(claimed_at=now))
-            return None
+            return KeyClaim(stored_id)
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
         """Store the response of the request that claimed the key."""
@@ -59,18 +62,20 @@ class SqlIdempotencyStore:
     async def delete_mentioning(self, subject_id: UUID) -> int:
         """Delete the stored responses that contain an id, such as those that name a patient, or were sent to its owner; return how many.
 
-        Bodies and headers, which name the caller, are searched in a query without locks, so that requests under way do not wait. This is
-        the last step of erasing a patient, so that SQLite's log, which has what was deleted before, is emptied, too.
+        The rows stay, as after `reopen`: a repeated request must find what the first one did. Bodies and headers, which name the caller,
+        are searched in a query without locks, so that requests under way do not wait. This is the last step of erasing a patient, so that
+        SQLite's log, which has what was deleted before, is emptied, too.
         """
         keys, text = self.tables.idempotency_keys, str(subject_id)
         is_mentioned = (func.instr(keys.c.body, text.encode()) > 0) | (func.instr(keys.c.headers, text) > 0)
         mentioning = select(keys.c.key_id).where(keys.c.status.is_not(None), is_mentioned)
         async with self.database.read() as connection:
             key_ids = list(await connection.scalars(mentioning))
-        count = 0
+        count, emptied = 0, {"status": None, "headers": None, "body": None, "claimed_at": self.now() - CLAIM_TIMEOUT}
         if key_ids:
             async with self.database.write() as connection:
-                count = (await connection.execute(delete(keys).where(keys.c.key_id.in_(key_ids)))).rowcount
+                mentioned = update(keys).where(keys.c.key_id.in_(key_ids), keys.c.status.is_not(None))
+                count = (await connection.execute(mentioned.values(emptied))).rowcount
         await self.database.empty_log()
         return count
 

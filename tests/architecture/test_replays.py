@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.identity import Role
-from shared.kit.idempotency import ReplayCheck
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.response_headers import forbid_storing
 from shared.kit.routes import all_dependencies
 from tests.architecture.test_scopes import protected_routes, required_roles

@@ -32,7 +32,15 @@ from shared.contracts.relayed_refusals import SlotTaken
 from shared.kit.bus import Handlers, PublishFailed, Unroutable
 from shared.kit.clock import MovableClock
 from shared.kit.dead_messages import KeepDeadMessage
-from shared.kit.idempotency import CALLER, CLAIM_TIMEOUT, IdempotencyKeyReused, IdempotencyStore, RequestInProgress, StoredResponse
+from shared.kit.idempotency_store import (
+    CALLER,
+    CLAIM_TIMEOUT,
+    IdempotencyKeyReused,
+    IdempotencyStore,
+    KeyClaim,
+    RequestInProgress,
+    StoredResponse,
+)
 from shared.kit.ids import new_id
 from shared.kit.jobs import Work
 from shared.kit.leases import LEASE_DURATION, Leases
@@ -605,14 +613,14 @@ async def test_of_twenty_attempts_to_take_a_lease_one_succeeds(backend: Backend)
 
 async def test_a_response_is_stored_and_returned_again(backend: Backend) -> None:
     key, answer = new_id(), StoredResponse(201, {"etag": '"1"', "content-type": "a/b"}, bytes(range(256)) * 100)
-    assert await backend.idempotency.claim(key, "f") is None
+    assert (await backend.idempotency.claim(key, "f")).response is None
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     with pytest.raises(IdempotencyKeyReused):
         await backend.idempotency.claim(key, "other")
     await backend.idempotency.save_response(key, answer)
     await backend.idempotency.release(key)
-    assert await backend.idempotency.claim(key, "f") == answer
+    assert (await backend.idempotency.claim(key, "f")).response == answer
     with pytest.raises(IdempotencyKeyReused):
         await backend.idempotency.claim(key, "other")
 
@@ -624,20 +632,20 @@ async def test_the_responses_that_name_a_person_or_were_sent_to_them_are_deleted
         await backend.idempotency.claim(key, "f")
         await backend.idempotency.save_response(key, answer)
     assert await backend.idempotency.delete_mentioning(subject) == 2
-    assert [await backend.idempotency.claim(key, "f") is None for key in keys] == [True, True, False]
+    assert [(await backend.idempotency.claim(key, "f")).response is None for key in keys] == [True, True, False]
 
 
 async def test_a_key_that_was_given_up_or_has_expired_can_be_claimed(backend: Backend) -> None:
     key = new_id()
     await backend.idempotency.claim(key, "f")
     await backend.idempotency.release(key)
-    assert await backend.idempotency.claim(key, "f") is None
+    assert (await backend.idempotency.claim(key, "f")).response is None
     backend.clock.advance(CLAIM_TIMEOUT - SECOND)
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     backend.clock.advance(SECOND)
     together = await asyncio.gather(*(backend.idempotency.claim(key, "f") for _ in range(20)), return_exceptions=True)
-    assert together.count(None) == 1, together
+    assert [isinstance(claim, KeyClaim) for claim in together].count(True) == 1, together
 
 
 async def test_a_reopened_key_runs_the_same_request_once_more_and_no_other(backend: Backend) -> None:
@@ -646,12 +654,12 @@ async def test_a_reopened_key_runs_the_same_request_once_more_and_no_other(backe
     await backend.idempotency.reopen(key)
     with pytest.raises(IdempotencyKeyReused):
         await backend.idempotency.claim(key, "other")
-    assert await backend.idempotency.claim(key, "f") is None
+    assert (await backend.idempotency.claim(key, "f")).response is None
     with pytest.raises(RequestInProgress):
         await backend.idempotency.claim(key, "f")
     await backend.idempotency.save_response(key, StoredResponse(200, {}, b"x"))
     await backend.idempotency.reopen(key)
-    assert await backend.idempotency.claim(key, "f") == StoredResponse(200, {}, b"x")
+    assert (await backend.idempotency.claim(key, "f")).response == StoredResponse(200, {}, b"x")
 
 
 async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(backend: Backend) -> None:
@@ -660,10 +668,28 @@ async def test_responses_are_kept_for_more_than_a_day_and_then_deleted(backend: 
     await backend.idempotency.save_response(key, StoredResponse(200, {}, b"x"))
     backend.clock.advance(timedelta(hours=25))
     await backend.prune_keys()
-    assert await backend.idempotency.claim(key, "f") == StoredResponse(200, {}, b"x")
+    assert (await backend.idempotency.claim(key, "f")).response == StoredResponse(200, {}, b"x")
     backend.clock.advance(RETENTION)
     await backend.prune_keys()
-    assert await backend.idempotency.claim(key, "f") is None
+    assert (await backend.idempotency.claim(key, "f")).response is None
+
+
+async def test_all_runs_of_a_request_are_one_operation_and_after_the_retention_it_is_another(backend: Backend) -> None:
+    key = new_id()
+    first = await backend.idempotency.claim(key, "f")
+    backend.clock.advance(CLAIM_TIMEOUT)
+    ids = [(await backend.idempotency.claim(key, "f")).operation_id]
+    await backend.idempotency.reopen(key)
+    ids.append((await backend.idempotency.claim(key, "f")).operation_id)
+    await backend.idempotency.save_response(key, StoredResponse(201, {CALLER: str(key)}, b"x"))
+    ids.append((await backend.idempotency.claim(key, "f")).operation_id)
+    await backend.idempotency.delete_mentioning(key)
+    ids.append((await backend.idempotency.claim(key, "f")).operation_id)
+    assert ids == [first.operation_id] * 4
+    backend.clock.advance(RETENTION + SECOND)
+    await backend.prune_keys()
+    other = await backend.idempotency.claim(key, "other")
+    assert (other.is_first_run, other.operation_id in ids) == (True, False)
 
 
 async def test_a_server_that_does_not_answer_raises_unavailable() -> None:

@@ -166,3 +166,17 @@ def test_bookings_of_both_at_the_same_times_during_a_merge_are_kept_or_prevent_i
         clinic.cancel(visit)
     for start in starts:
         wait_until(partial(clinic.can_be_booked, start))
+
+
+def test_from_the_answer_to_a_merge_on_the_target_cannot_be_booked_at_a_time_of_the_source(platform: Platform) -> None:
+    """No event has to arrive before: the calendar knows the merge when the admin does. Afterwards the appointment follows as all do."""
+    clinic = MergedClinic.on(platform)
+    start = clinic.starts()[0]
+    visit = clinic.settled(clinic.post(clinic.admin, start, 0, clinic.walk_in).json()["id"])
+    assert clinic.merge().status_code == 200
+    refused = clinic.post(clinic.target, start, 1)
+    assert (refused.status_code, refused.json()["code"]) == (409, "patient_busy")
+    assert clinic.is_busy(start, 1)
+    clinic.wait_until_followed({visit["id"]})
+    again = clinic.post(clinic.target, start, 1)
+    assert (again.status_code, again.json()["code"]) == (409, "patient_busy")

@@ -18,6 +18,7 @@ class FakeServices:
     `requests` has the method, the host with the path, and the body of each request; `queries` the parameters of each list; `renamed` the
     new names of profiles, `prepared` the doctors who wait for the role of their accounts. `loses_next_response` is the host whose next
     response does not arrive. `checks_in_after_listing` is an appointment whose patient checks in right after the next list is read.
+    With `refuses_patients`, patients with new accounts were erased.
     """
 
     def __init__(self) -> None:
@@ -27,6 +28,7 @@ class FakeServices:
         self.prepared: dict[str, Any] = {}
         self.loses_next_response: str | None = None
         self.operations: set[str] = set()
+        self.refuses_patients = False
         self.appointments: dict[str, dict[str, Any]] = {}
         self.unreachable: set[str] = set()
         self.losing_responses: set[str] = set()
@@ -39,7 +41,8 @@ class FakeServices:
         if host in self.unreachable:
             raise httpx.ConnectError("unreachable", request=request)
         self.requests.append((request.method, f"{host}{request.url.path}", body))
-        response = self._respond(host, request, body)
+        is_refused = self.refuses_patients and (request.method, host) == ("PUT", "auth-service")
+        response = problem_response(404, "no_such_patient") if is_refused else self._respond(host, request, body)
         if host == self.loses_next_response:
             self.loses_next_response = None
             raise httpx.ReadTimeout("response lost", request=request)

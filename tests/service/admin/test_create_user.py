@@ -55,6 +55,12 @@ async def test_a_patient_is_created_by_auth_service(admin: RunningService, servi
     assert await count_pending_users(admin) == 0
 
 
+async def test_a_user_with_the_id_of_an_erased_patient_is_refused_and_not_kept(admin: RunningService, services: FakeServices) -> None:
+    services.refuses_patients = True
+    refused = await create_user(admin, PATIENT)
+    assert (refused.status_code, refused.json()["code"], await count_pending_users(admin)) == (404, "no_such_patient", 0)
+
+
 async def test_a_doctor_is_created_by_doctor_service(admin: RunningService, services: FakeServices) -> None:
     user = (await create_user(admin, DOCTOR | {"password": PASSWORD})).json()
     assert (user["role"], user["status"]) == ("doctor", "active")

@@ -36,7 +36,7 @@ ADMIN, DESK = bearer(Role.ADMIN), bearer(Role.RECEPTION)
 DOCTOR, COLLEAGUE, CHECKUP, SAM, KIM = (UUID(int=number) for number in range(1, 6))
 NINE = datetime(2026, 3, 9, 8, tzinfo=UTC)  # nine o'clock of a Monday in Berlin
 DAY = timedelta(days=1)
-MARCH = {"from": "2026-03-01T00:00:00+01:00", "to": "2026-04-01T00:00:00+02:00"}
+MARCH: dict[str, Any] = {"from": "2026-03-01T00:00:00+01:00", "to": "2026-04-01T00:00:00+02:00"}
 REPORTS = ("utilisation", "no-shows", "bookings", "lead-times")
 
 

@@ -190,3 +190,42 @@ async def test_a_list_for_a_former_id_has_the_targets_appointments_for_staff_onl
     assert (await clinic.get(f"/appointments?patient_id={PATIENT}", CY)).json()["items"] == []
     doctors = (await clinic.get(f"/appointments?patient_id={PATIENT}", DR_WEISS)).json()["items"]
     assert doctors == [], "a doctor sees the own appointments by the ids that they have now"
+
+
+def merge_unannounced(clinic: RunningClinic) -> None:
+    """Merge Anna into Bo at patient-service, whose event has not arrived yet."""
+    clinic.upstreams.merged[PATIENT] = STRANGER
+    del clinic.upstreams.patients[PATIENT], clinic.upstreams.contacts[PATIENT]
+
+
+async def test_a_link_in_a_mail_asks_for_patience_and_is_not_final_until_the_visit_has_followed_the_merge(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked()
+    link, http = f"/visit/{LINK_TOKENS.token_for(UUID(appointment['id']), PATIENT)}", clinic.service.http
+    merge_unannounced(clinic)
+    for method, path in (("GET", link), ("POST", f"{link}/confirm"), ("POST", f"{link}/cancel")):
+        refused = await http.request(method, path, headers=JSON)
+        assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "unavailable", "2")
+    page = await http.get(link, headers={"Accept": "text/html"})
+    assert (page.status_code, page.headers["content-type"]) == (503, "text/html; charset=utf-8")
+    await clinic.merge(PATIENT, STRANGER)
+    await finish(clinic)
+    assert (await http.get(link, headers=JSON)).status_code == 200
+
+
+async def test_a_link_of_an_erased_patient_stays_final(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked()
+    del clinic.upstreams.patients[PATIENT], clinic.upstreams.contacts[PATIENT]
+    link = f"/visit/{LINK_TOKENS.token_for(UUID(appointment['id']), PATIENT)}"
+    refused = await clinic.service.http.get(link, headers=JSON)
+    assert (refused.status_code, refused.json()["code"]) == (410, "link_expired")
+
+
+async def test_a_visit_is_restored_once_it_has_followed_the_merge_and_is_not_refused_for_good_before(clinic: RunningClinic) -> None:
+    appointment = await clinic.booked()
+    assert (await clinic.do(appointment, "cancel", DESK)).status_code == 200
+    merge_unannounced(clinic)
+    refused = await clinic.do(appointment, "restore", DESK)
+    assert (refused.status_code, refused.json()["code"], refused.headers["Retry-After"]) == (503, "unavailable", "2")
+    await clinic.merge(PATIENT, STRANGER)
+    await finish(clinic)
+    assert (await clinic.do(appointment, "restore", DESK)).status_code == 200

@@ -17,7 +17,7 @@ from shared.contracts.events import PatientErased, SessionEnded
 from shared.contracts.identity import Service
 from shared.kit.ids import new_id
 from shared.kit.sql import Database
-from tests.running import NOON
+from tests.running import NOON, problem_response
 from tests.service.auth.running_auth import SAM, RunningAuth, run_auth_service, status_and_code
 
 ERASURE = UUID(int=500)
@@ -82,6 +82,33 @@ async def test_the_address_can_be_registered_again(auth: RunningAuth) -> None:
     await erase(auth, first["account"]["id"])
 
     assert (await auth.register())["account"]["id"] != first["account"]["id"]
+
+
+async def test_an_account_with_the_id_of_an_erased_person_is_not_kept_and_the_address_is_free(auth: RunningAuth, sql_url: str) -> None:
+    account_id = UUID(int=78)
+    auth.patients.refusal = problem_response(404, "no_such_patient")
+    created = await auth.create_account(account_id, role="patient", email=SAM["email"], full_name=SAM["full_name"])
+    assert status_and_code(created) == (404, "no_such_patient")
+    assert SAM["email"] not in await stored_text(sql_url)
+    auth.patients.refusal = None
+    assert (await auth.register())["account"]["id"] != str(account_id)
+
+
+@pytest.mark.parametrize("action", ["login", "register", "job"])
+async def test_a_pending_account_of_an_erased_person_is_deleted(auth: RunningAuth, sql_url: str, action: str) -> None:
+    auth.patients.is_down = True
+    assert (await auth.post("/auth/register", SAM)).status_code == 503
+    auth.patients.is_down, auth.patients.refusal = False, problem_response(404, "no_such_patient")
+    if action == "login":
+        assert status_and_code(await auth.login()) == (401, "invalid_credentials")
+    elif action == "register":
+        assert status_and_code(await auth.post("/auth/register", SAM)) == (404, "no_such_patient"), "the new id is refused here, too"
+    else:
+        auth.clock.advance(timedelta(seconds=61))
+        await auth.service.run_until_idle()
+    assert SAM["email"] not in await stored_text(sql_url)
+    auth.patients.refusal = None
+    assert (await auth.register())["account"]["status"] == "active"
 
 
 async def test_a_person_who_is_no_longer_a_patient_keeps_the_account(auth: RunningAuth) -> None:

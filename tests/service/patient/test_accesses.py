@@ -178,11 +178,11 @@ async def test_a_line_names_actor_patient_and_request_and_no_text(patients: Runn
     )
 
 
-async def test_a_walk_in_is_created_with_a_line_also_when_the_request_is_repeated(patients: RunningService) -> None:
+async def test_a_walk_in_is_created_with_a_line_and_a_repeated_request_reads_the_profile(patients: RunningService) -> None:
     headers = RECEPTION | {"Idempotency-Key": "walk-in-1"}
     for _ in range(2):
         assert (await patients.http.post("/patients", json={"full_name": "Jo Roe"}, headers=headers)).status_code == 201
-    assert await lines_of(patients) == [("profile.create", "reception", "done")]
+    assert await lines_of(patients) == [("profile.create", "reception", "done"), ("profile.read", "reception", "done")]
 
 
 async def test_the_profile_of_an_account_is_created_by_its_owner_without_a_line(patients: RunningService) -> None:
@@ -363,6 +363,23 @@ async def test_pages_and_old_lines_are_found_by_an_index(sql_url: str) -> None:
             assert index in plan, plan
             assert "filesort" not in plan, plan
             assert "TEMP B-TREE" not in plan, plan
+
+
+async def test_lines_of_former_ids_are_read_in_the_order_of_the_index_and_at_most_a_page_of_each(sql_url: str) -> None:
+    migrate("patient_svc", sql_url)
+    async with Database(sql_url) as database:
+        await fill(database, 1500)
+        ids = [UUID(int=1), UUID(int=2), UUID(int=3)]
+        cursor = ((NOON + timedelta(seconds=900)).isoformat(), str(UUID(int=900)))
+        for after in (None, cursor):
+            query = accesses_of(ids, 26, after)
+            plan = await explain(database, query)
+            assert plan.count("accesses_by_patient") >= 3, plan
+            assert plan.count("filesort") == (0 if database.is_sqlite else 1), ("only the pages are sorted", plan)
+            async with database.read() as connection:
+                rows = (await connection.execute(query)).all()
+            expected = [number for number in range(1499, -1, -1) if number % 5 in (1, 2, 3) and (after is None or number < 901)]
+            assert [row.at for row in rows][1:] == [NOON + timedelta(seconds=number) for number in expected[:27]][1:26]
 
 
 async def test_old_lines_are_deleted_in_batches(sql_url: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from fhir.resources.R4B.bundle import Bundle
 
 from patient_svc.domain.records import EntryFilter, MedicalEntry
 from patient_svc.repository.erasures import deletions
-from patient_svc.repository.tables import ACCESSES, GUARDIANS, VISITS
+from patient_svc.repository.tables import ACCESSES, GUARDIANS, PATIENTS, VISITS
 from patient_svc.schemas.exports import json_pieces
 from patient_svc.usecases.exports import PAGE_SIZE, VERSIONS_AT_ONCE, PatientExports
 from shared.contracts.events import AuditRecorded
@@ -251,11 +251,16 @@ async def test_after_a_merge_the_export_has_what_came_from_the_other_profile(pat
     assert {"profile.create", "medical_history.add", "profile.merge"} <= {line["action"] for line in export["access_log"]}
 
 
-async def test_a_bundle_names_the_guardians_of_the_patient(patients: RunningService, sql_url: str) -> None:
+async def test_a_bundle_names_the_guardians_of_a_minor_only(patients: RunningService, sql_url: str) -> None:
     kim = UUID(int=61)
     await create_profile(patients, kim, full_name="Kim Lee")
     await change_database(sql_url, sa.insert(GUARDIANS).values(guardian_id=kim, dependant_id=SAM))
+    of_age: Any = Bundle.model_validate(await send(patients, "GET", f"{EXPORT}?format=fhir"))
+    related = [entry.resource for entry in of_age.entry if type(entry.resource).__name__ == "RelatedPerson"]
+    assert [person.name[0].text for person in related] == ["Lou Lee"]
+    assert (await send(patients, "GET", EXPORT))["guardians"] == []
 
+    await change_database(sql_url, sa.update(PATIENTS).where(PATIENTS.c.id == SAM).values(born_on=date(2015, 1, 1)))
     bundle: Any = Bundle.model_validate(await send(patients, "GET", f"{EXPORT}?format=fhir"))
 
     people = {entry.resource.name[0].text: entry.resource for entry in bundle.entry if type(entry.resource).__name__ == "RelatedPerson"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from patient_svc.repository.tables import GUARDIANS
 from shared.contracts.events import AccountChanged, AuditRecorded, PatientChanged
 from shared.contracts.identity import Role
 from shared.kit.ids import new_id
@@ -25,6 +26,7 @@ from tests.service.patient.running_patient import (
     list_events,
     run_patient_service,
 )
+from tests.service.patient.test_record_keys import read_rows
 from tests.tokens import bearer, service_bearer
 
 APPOINTMENT, SCHEDULING = service_bearer("appointment-service"), service_bearer("scheduling-service")
@@ -246,3 +248,64 @@ async def test_no_answer_after_the_end_of_a_guardianship_names_the_guardian_on_a
 
         await asyncio.gather(read(patients), read(other_instance), end(), read(other_instance), read(patients))
         assert await guardian_ids(other_instance, jo) == []
+
+
+async def amend_own(service: RunningService, patient_id: str, **changes: Any) -> httpx.Response:
+    """Change a profile as the patient."""
+    return await service.http.patch("/patients/me", json=changes, headers=bearer(Role.PATIENT, UUID(patient_id)) | {"If-Match": "*"})
+
+
+async def add_minor_with_account(service: RunningService) -> str:
+    """Return a minor, of age on the next day, who has an account and Sam as a guardian."""
+    mia = await add_walk_in(service, born_on="2008-03-03")
+    await add_guardian(service, mia)
+    await give_account(service, mia)
+    return mia
+
+
+@pytest.mark.parametrize("born_on", ["1990-01-01", None, "2012-01-01"])
+async def test_a_patient_with_guardians_does_not_change_the_own_date_of_birth(patients: RunningService, born_on: str | None) -> None:
+    mia = await add_minor_with_account(patients)
+    refused = await amend_own(patients, mia, born_on=born_on)
+    assert (refused.status_code, refused.json()["code"]) == (409, "birth_date_of_dependant")
+    assert refused.json()["errors"][0]["pointer"] == "/born_on"
+    assert await guardian_ids(patients, mia) == [str(SAM)]
+    assert (await amend_own(patients, mia, born_on="2008-03-03", full_name="Mia Roe")).status_code == 200, "the same date is no change"
+
+
+async def test_the_clinic_changes_the_date_of_birth_of_a_patient_with_guardians(patients: RunningService) -> None:
+    mia = await add_minor_with_account(patients)
+    for born_on, guardians in (("2012-01-01", [str(SAM)]), ("1990-01-01", []), ("2012-01-01", [])):
+        changed = await patients.http.patch(f"/patients/{mia}", json={"born_on": born_on}, headers=ADMIN | {"If-Match": "*"})
+        assert changed.status_code == 200, changed.text
+        assert await guardian_ids(patients, mia) == guardians, "what has ended does not begin again"
+
+
+async def test_a_guardianship_that_ended_does_not_begin_again_when_the_patient_corrects_the_date(patients: RunningService) -> None:
+    mia = await add_minor_with_account(patients)
+    patients.clock.set(datetime(2026, 3, 3, tzinfo=UTC))
+    assert (await amend_own(patients, mia, born_on="2012-01-01")).status_code == 200
+    assert (await guardian_ids(patients, mia), await dependant_ids(patients)) == ([], [])
+
+
+async def test_a_guardianship_that_ended_does_not_begin_again_by_a_merge(patients: RunningService) -> None:
+    await create_profile(patients, KIM)
+    kim = await add_walk_in(patients, born_on=None)
+    await add_guardian(patients, kim)
+    await give_account(patients, kim)
+    minor = await add_walk_in(patients, born_on="2012-01-01")
+    merged = await patients.http.post(f"/patients/{minor}/merge", json={"into": kim}, headers=ADMIN)
+    assert merged.status_code == 200, merged.text
+    assert (await patients.http.get(f"/patients/{kim}", headers=ADMIN)).json()["born_on"] == "2012-01-01"
+    assert await guardian_ids(patients, kim) == []
+
+
+async def test_guardians_of_a_patient_who_has_come_of_age_are_shown_nowhere_and_deleted(patients: RunningService, sql_url: str) -> None:
+    mia = await add_minor_with_account(patients)
+    patients.clock.set(datetime(2026, 3, 3, tzinfo=UTC))
+    assert (await patients.http.get(f"/patients/{mia}/guardians", headers=ADMIN)).json()["items"] == []
+    before = (await patients.http.get(f"/patients/{mia}", headers=ADMIN)).json()["version"]
+    patients.clock.advance(timedelta(minutes=6))
+    await patients.run_until_idle()
+    assert await read_rows(sql_url, GUARDIANS) == []
+    assert [event.version for event in await list_events(patients, PatientChanged) if str(event.patient_id) == mia][-1] == before + 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,7 +19,7 @@ from patient_svc.domain.guardians import MAX_DEPENDANTS, MAX_GUARDIANS
 from patient_svc.domain.identifiers import MAX_IDENTIFIERS
 from patient_svc.repository.tables import BREAK_GLASS, GUARDIANS, MEDICAL_VERSIONS, PATIENTS, RECORD_KEYS, SEARCH_KEYS
 from shared.contracts.events import AuditRecorded, PatientChanged, PatientMerged
-from shared.contracts.identity import Role
+from shared.contracts.identity import Role, Service
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService, not_found_response, problem_response, run_service
 from tests.service.patient.appointments_upstream import a_record, an_event_of
@@ -34,12 +35,19 @@ EXPOSURE = {"kind": "condition", "title": "Asthma", "details": "since childhood"
 
 @dataclass
 class LiveVisitsUpstream:
-    """The internal list of appointment-service: visits that are not over, as (id, patient, start, minutes)."""
+    """The internal list of appointment-service: visits that are not over, as (id, patient, start, minutes).
+
+    `followed` are the merges that scheduling-service was told of, as paths and the id of the target; `has_calendar` is whether it answers.
+    """
 
     visits: list[tuple[UUID, UUID, Any, int]] = field(default_factory=list)
     answers: bool = True
+    has_calendar: bool = True
+    followed: list[tuple[str, str]] = field(default_factory=list)
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.host == Service.SCHEDULING:
+            return self._follow_merge(request)
         if request.url.path != "/internal/appointments":
             return not_found_response()
         if not self.answers:
@@ -56,6 +64,12 @@ class LiveVisitsUpstream:
             if str(patient_id) in wanted and "doctor_id" not in request.url.params
         ]
         return httpx.Response(200, json={"items": items, "next": None})
+
+    def _follow_merge(self, request: httpx.Request) -> httpx.Response:
+        if not self.has_calendar:
+            return problem_response(503, "unavailable", retry_after=2)
+        self.followed.append((f"{request.method} {request.url.path}", json.loads(request.content)["into"]))
+        return httpx.Response(204)
 
 
 @dataclass
@@ -91,7 +105,7 @@ async def clinic(tmp_path: Path, sql_url: str) -> AsyncIterator[MergeClinic]:
 
 
 async def test_everything_of_the_old_profile_is_the_targets_afterwards(clinic: MergeClinic) -> None:
-    old = await clinic.add_walk_in()
+    old = await clinic.add_walk_in(born_on="2012-06-02")
     await create_profile(clinic.service, OTHER)
     await clinic.service.http.post(f"/patients/{old}/guardians", json={"guardian_id": str(OTHER)}, headers=ADMIN)
     record = a_record(3, patient_id=UUID(old))
@@ -107,14 +121,14 @@ async def test_everything_of_the_old_profile_is_the_targets_afterwards(clinic: M
     assert (merged.status_code, merged.json()) == (200, expected | {"merged_at": "2026-03-02T12:00:00Z"})
     assert (await clinic.merge(old)).json() == (await clinic.merge(old, query="?dry_run=true")).json() == merged.json()
     profile = await clinic.get(f"/patients/{SAM}")
-    assert (profile["full_name"], profile["phone"], profile["born_on"]) == ("Sam Lee", "+49 30 123456", "1984-06-02")
+    assert (profile["full_name"], profile["phone"], profile["born_on"]) == ("Sam Lee", "+49 30 123456", "2012-06-02")
     assert profile["identifiers"] == [NUMBER]
     assert [entry["title"] for entry in (await clinic.get(f"/patients/{SAM}/medical-history", TREATING))["items"]] == ["Asthma"]
     assert [visit["appointment_id"] for visit in (await clinic.get(f"/patients/{SAM}/appointments"))["items"]] == [
         str(record.appointment_id)
     ]
     assert [guardian["id"] for guardian in (await clinic.get(f"/patients/{SAM}/guardians"))["items"]] == [str(OTHER)]
-    assert [found["id"] for found in (await clinic.get("/patients?q=1984-06-02"))["items"]] == [str(SAM)]
+    assert [found["id"] for found in (await clinic.get("/patients?q=2012-06-02"))["items"]] == [str(SAM)]
 
 
 async def test_the_history_is_encrypted_for_the_target_and_the_old_key_is_destroyed(clinic: MergeClinic) -> None:
@@ -419,3 +433,53 @@ async def test_a_refused_merge_and_a_taken_identifier_leave_lines_with_the_patie
     assert sorted((str(line.subject_id), line.action, line.outcome) for line in lines) == sorted(
         [(str(patient_id), "profile.merge", "refused") for patient_id in (old, SAM)] + [(old, "profile.read", "done")] * 2
     )
+
+
+async def test_the_calendar_knows_a_merge_before_the_admin_does_and_a_merge_without_its_answer_is_repeated(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    clinic.upstream.has_calendar = False
+    unanswered = await clinic.merge(old)
+    assert (unanswered.status_code, unanswered.json()["code"], unanswered.headers["Retry-After"]) == (503, "unavailable", "2")
+    assert (await clinic.service.http.get(f"/patients/{old}", headers=ADMIN)).json()["code"] == "patient_merged"
+    clinic.upstream.has_calendar = True
+    assert (await clinic.merge(old)).status_code == 200
+    assert clinic.upstream.followed == [(f"PUT /internal/patients/{old}/merge", str(SAM))]
+
+
+async def test_a_refused_merge_and_a_preview_do_not_reach_the_calendar(clinic: MergeClinic) -> None:
+    old = await clinic.add_walk_in()
+    assert (await clinic.merge(old, query="?dry_run=true")).status_code == 200
+    assert (await clinic.merge(SAM, old)).status_code == 409
+    assert clinic.upstream.followed == []
+
+
+@pytest.mark.parametrize("refusal", ["consent", "offsets"])
+async def test_who_refused_reminders_gets_none_at_their_address_after_a_merge(clinic: MergeClinic, refusal: str) -> None:
+    refused = {"reminders_consent": False} if refusal == "consent" else {}
+    old = await clinic.add_walk_in(email="sam@example.com", **refused)
+    if refusal == "offsets":
+        notification = service_bearer("notification-service")
+        ended = await clinic.service.http.post(f"/internal/patients/{old}/end-reminders", headers=notification)
+        assert ended.status_code == 204
+    target = await clinic.add_walk_in(identifiers=[])
+    preview = (await clinic.merge(old, target, query="?dry_run=true")).json()
+    assert preview["filled"] == ["email", "reminders_consent"]
+    assert (await clinic.merge(old, target)).json()["filled"] == preview["filled"]
+    profile = await clinic.get(f"/patients/{target}")
+    assert (profile["email"], profile["reminders_consent"]) == ("sam@example.com", False)
+
+
+async def test_a_merge_changes_the_consent_of_nobody_who_keeps_their_own_address(clinic: MergeClinic) -> None:
+    refusing = await clinic.add_walk_in(email="sam@example.com", reminders_consent=False)
+    consenting = await clinic.add_walk_in(email="li@example.com", identifiers=[])
+    assert "reminders_consent" not in (await clinic.merge(refusing, consenting)).json()["filled"]
+    assert (await clinic.get(f"/patients/{consenting}"))["reminders_consent"] is True
+    assert "reminders_consent" not in (await clinic.merge(consenting)).json()["filled"], "an account has its own address"
+    assert (await clinic.get(f"/patients/{SAM}"))["reminders_consent"] is True
+
+
+async def test_a_refusal_of_the_target_stays_with_the_address_of_somebody_who_consents(clinic: MergeClinic) -> None:
+    consenting = await clinic.add_walk_in(email="li@example.com")
+    refusing = await clinic.add_walk_in(identifiers=[], reminders_consent=False)
+    assert (await clinic.merge(consenting, refusing)).json()["filled"] == ["email"]
+    assert (await clinic.get(f"/patients/{refusing}"))["reminders_consent"] is False

@@ -7,12 +7,15 @@ import base64
 import logging
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
 
+from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.tables import BREAK_GLASS as BREAK_GLASS_TABLE
 from patient_svc.repository.tables import MEDICAL_VERSIONS, RECORD_KEYS
+from patient_svc.settings import parse_record_keys
 from patient_svc.wiring import open_key_rotation
 from shared.kit.settings import InvalidSettings
 from shared.kit.sql import Database
@@ -138,3 +141,18 @@ async def test_instances_that_start_together_agree_on_the_keys(tmp_path: Path, s
     await asyncio.gather(*(rotate(sql_url, f"{NEW},{OLD}") for _ in range(3)))
     with pytest.raises(InvalidSettings, match="`new` is not the key"):
         await rotate(sql_url, f"{a_record_key('new', 99)},{OLD}")
+
+
+async def test_a_key_that_an_instance_with_the_old_order_adds_meanwhile_is_rotated_too(tmp_path: Path, sql_url: str) -> None:
+    async with run_histories(tmp_path, sql_url, record_keys=OLD) as histories:
+        await histories.add()
+    first_id = UUID(int=0)  # before all others in the order in which keys are rotated
+    _, wrapped = RecordKeyring(parse_record_keys(OLD)).create_key(first_id)
+    late = RECORD_KEYS.insert().values(patient_id=first_id, master_key=wrapped.master_key, wrapped_key=wrapped.wrapped_key)
+    batches = 0
+    async with open_key_rotation(sql_url, f"{NEW},{OLD}") as rotation:
+        async for _ in rotation.rewrap():
+            if batches == 0:
+                await change_database(sql_url, late)
+            batches += 1
+        assert (batches, await rotation.count_outdated()) == (2, 0)

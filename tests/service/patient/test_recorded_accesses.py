@@ -158,6 +158,22 @@ async def test_a_guardian_who_repeats_the_creation_reads_the_dependant_and_a_for
     assert lines[1:] == [(mia, "dependant.read", "guardian"), (mia, "profile.change", "guardian"), (mia, "dependant.read", None)]
 
 
+async def test_creations_that_are_repeated_after_their_answers_were_lost_are_recorded_as_reads(patients: RunningService) -> None:
+    async def create(path: str, headers: dict[str, str]) -> httpx.Response:
+        body = {"full_name": "Mia Lee", "born_on": "2019-05-01"}
+        return await patients.http.post(path, json=body, headers=headers | {"Idempotency-Key": "k"})
+
+    for path, headers in (("/patients", RECEPTION), (DEPENDANTS, SAMS_TOKEN)):
+        created = (await create(path, headers)).json()
+        assert (await create(path, headers)).headers["idempotent-replayed"] == "true"
+        await patients.app.state.idempotency.delete_mentioning(UUID(created["id"]))
+        again = await create(path, headers)
+        assert (again.status_code, again.json()["id"]) == (201, created["id"])
+        actions = [action for patient_id, action, _relation in await list_lines(patients) if patient_id == UUID(created["id"])]
+        read = "profile.read" if path == "/patients" else "dependant.read"
+        assert actions == ["profile.create", read, read]
+
+
 async def test_staff_who_are_refused_to_change_guardians_are_recorded(patients: RunningService) -> None:
     mia, sam = await add_child(patients), {"guardian_id": str(SAM)}
     responses = [

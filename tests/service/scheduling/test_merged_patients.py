@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from shared.contracts.events import AppointmentAmended, AppointmentBooked, AppointmentEvent
+from shared.contracts.events import AppointmentAmended, AppointmentBooked, AppointmentCheckedIn, AppointmentEvent, PatientMerged
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
@@ -23,12 +24,13 @@ from tests.running import RunningService
 from tests.service.scheduling.clinic import APPOINTMENTS, DoctorService, a_clinic, release, reserve
 from tests.service.scheduling.test_archive import store_of
 from tests.service.scheduling.test_begun import begun_event
-from tests.tokens import bearer
+from tests.tokens import bearer, service_bearer
 from tests.unit.scheduling.builders import CHECKUP, COLLEAGUE, DOCTOR, NINE, a_doctor, a_service
 
 OLD, TARGET, LAST, GROUP = UUID(int=0xAA01), UUID(int=0xAA02), UUID(int=0xAA03), UUID(int=0x61)
 HALF, DAY = timedelta(minutes=30), timedelta(days=1)
 TEN = NINE + 2 * HALF
+PATIENTS = service_bearer("patient-service")
 SELF = bearer(Role.DOCTOR, DOCTOR)
 EVERY_DAY = [WeeklyWindow(weekday=day, start="09:00", end="17:00") for day in range(1, 8)]
 
@@ -241,3 +243,88 @@ async def test_time_that_staff_hold_for_the_old_patient_can_be_booked_for_the_ta
     await merge(clinic, 1)
     by = {"by": {"id": clinic_desk, "role": "reception"}, "hold_id": held.json()["id"]}
     assert code(await book(clinic, 2, TARGET, TEN, **by)) is None
+
+
+async def follow_merge(clinic: RunningService, patient: UUID = OLD, into: UUID = TARGET) -> None:
+    """Tell the calendar of a merge as patient-service does before it answers the admin."""
+    response = await clinic.http.put(f"/internal/patients/{patient}/merge", json={"into": str(into)}, headers=PATIENTS)
+    assert response.status_code == 204, response.text
+
+
+async def test_the_target_is_busy_as_soon_as_the_calendar_has_answered_patient_service(clinic: RunningService) -> None:
+    for _ in range(2):
+        await follow_merge(clinic)
+        assert (await owners(clinic, OLD), await owners(clinic, TARGET), await owners(clinic, DOCTOR)) == ([], [[0, 1]], [[0, 1]])
+        assert code(await book(clinic, 3, TARGET, doctor_id=COLLEAGUE)) == "patient_busy"
+    await merge(clinic, 1)
+    assert await owners(clinic, TARGET) == [[0, 1]]
+
+
+async def test_only_patient_service_tells_of_merges_that_the_calendar_follows_at_once(clinic: RunningService) -> None:
+    refused = await clinic.http.put(f"/internal/patients/{OLD}/merge", json={"into": str(TARGET)}, headers=APPOINTMENTS)
+    assert refused.status_code == 403
+
+
+async def test_the_event_of_a_merge_has_the_same_effect_where_the_call_was_lost(clinic: RunningService) -> None:
+    await clinic.publish_event(PatientMerged(id=new_id(), occurred_at=NINE, patient_id=OLD, into=TARGET, version=2))
+    assert code(await book(clinic, 3, TARGET, doctor_id=COLLEAGUE)) == "patient_busy"
+
+
+async def test_requests_and_events_that_still_have_the_old_id_are_about_the_target(clinic: RunningService) -> None:
+    await follow_merge(clinic)
+    await clinic.publish_event(event_of(1, OLD, 5, AppointmentBooked))
+    assert (await owners(clinic, OLD), await owners(clinic, TARGET)) == ([], [[0, 1]])
+    assert code(await book(clinic, 2, OLD, doctor_id=COLLEAGUE)) == "patient_busy", "a booking that was under way for the old id"
+    assert code(await book(clinic, 1, OLD, TEN, revision=2, appointment_version=6)) is None
+    assert [await owners(clinic, person, TEN) for person in (OLD, TARGET)] == [[], [[0, 1]]]
+
+
+@pytest.mark.parametrize("order", [((OLD, TARGET), (TARGET, LAST)), ((TARGET, LAST), (OLD, TARGET))], ids=["in order", "swapped"])
+async def test_two_merges_in_a_row_end_with_the_last_patient(clinic: RunningService, order: tuple[tuple[UUID, UUID], ...]) -> None:
+    for patient, into in order:
+        await follow_merge(clinic, patient, into)
+    assert [await owners(clinic, person) for person in (OLD, TARGET, LAST)] == [[], [], [[0, 1]]]
+    assert code(await book(clinic, 2, OLD, doctor_id=COLLEAGUE)) == "patient_busy"
+    await follow_merge(clinic, LAST, OLD)
+    assert await owners(clinic, LAST) == [[0, 1]], "a merge in a circle is none"
+
+
+async def test_bookings_of_the_target_that_race_with_a_merge_leave_the_calendar_whole_and_later_ones_are_refused(
+    clinic: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    starts = [NINE + 2 * number * HALF for number in range(1, 8)]
+    for number, start in enumerate(starts):
+        assert code(await book(clinic, 10 + number, OLD, start)) is None
+    bookings = [book(clinic, 20 + number, TARGET, start, doctor_id=COLLEAGUE) for number, start in enumerate(starts)]
+    following = asyncio.create_task(follow_merge(clinic))
+    answers = await asyncio.gather(*bookings)
+    await following
+    won = [code(answer) is None for answer in answers]
+    assert {code(answer) for answer in answers} <= {None, "patient_busy"}
+    for number, start in enumerate(starts):
+        visits = [10 + number] + ([20 + number] if won[number] else [])
+        assert sorted(visit for _, visit in await owners(clinic, TARGET, start)) == visits, "no visit is lost"
+        assert await owners(clinic, OLD, start) == []
+        assert code(await book(clinic, 30 + number, TARGET, start, doctor_id=COLLEAGUE)) in ("patient_busy", "slot_taken")
+    warnings = [record for record in caplog.records if record.message == "visits_overlap_after_merge"]
+    assert len(warnings) == won.count(True), "each pair that both stayed is logged"
+    for number in (1, *range(10, 17), *range(20, 27)):
+        await release(clinic, number, 1)
+    assert await list_lanes(store_of(clinic)) == {}
+
+
+async def test_changes_of_a_visit_that_race_with_the_merge_of_its_patient_do_not_give_the_time_back(clinic: RunningService) -> None:
+    for version in range(2, 6):
+        patient, into = (OLD, TARGET) if version == 2 else (UUID(int=0xBB00 + version), UUID(int=0xBC00 + version))
+        number = 1 if version == 2 else 100 + version
+        if version > 2:
+            assert code(await book(clinic, number, patient, NINE + (version - 2) * DAY)) is None
+        await asyncio.gather(
+            follow_merge(clinic, patient, into),
+            clinic.publish_event(event_of(number, patient, version, AppointmentCheckedIn, status="checked_in")),
+            book(clinic, number, patient, TEN + (version - 2) * DAY, revision=2, appointment_version=version),
+        )
+        row = await reservation(clinic, number)
+        start = datetime.fromisoformat(row["starts_at"])
+        assert row["patient_id"] == str(into)
+        assert (await owners(clinic, into, start), await owners(clinic, patient, start)) == ([[0, number]], [])

@@ -343,7 +343,7 @@ class FakeClinic:
         erasure = AppointmentErasure(self.store, self.synchronizer, self, self, self.clock)
         self.merge_follower = MergeFollower(self.store, self.synchronizer, self, erasure, self.clock)
         self.queries = AppointmentQueries(self.store, self)
-        self.linked = LinkedVisits(self.store, self.actions, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
+        self.linked = LinkedVisits(self.store, self.actions, self, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
         if self.doctor_service_down:

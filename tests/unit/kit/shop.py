@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
@@ -22,11 +22,13 @@ from shared.kit import routes
 from shared.kit.access import Admin, Public
 from shared.kit.app import create_service_app
 from shared.kit.clock import MovableClock
-from shared.kit.idempotency import IdempotencyKeyReused, IdempotencyStore, OperationId, ReplayCheck, RequestInProgress, StoredResponse
+from shared.kit.idempotency import OperationId
+from shared.kit.idempotency_store import IdempotencyKeyReused, IdempotencyStore, KeyClaim, RequestInProgress, StoredResponse
 from shared.kit.ids import new_id
 from shared.kit.overrides import Overrides
 from shared.kit.paging import Page, Paged
 from shared.kit.preconditions import IfMatch, RequireIfMatch
+from shared.kit.replay_checks import ReplayCheck
 from shared.kit.requests import ServiceRequest
 from shared.kit.response_headers import forbid_storing, with_etag, with_location, with_next_link
 from shared.kit.retry import TransactionAborted, retry_on_abort
@@ -78,13 +80,16 @@ class Shoe(ReadModel):
 class Stock:
     """The shoes of the shop. `runs` counts how often a POST route ran; the next `aborts` transactions are aborted.
 
-    `lent` are the callers who may lend shoes.
+    `lent` are the callers who may lend shoes. With `fails_after_commit` a shoe is created and its answer is lost; while the shop
+    `is_closed` there are too many requests.
     """
 
     shoes: dict[UUID, Shoe] = field(default_factory=dict)
     runs: int = 0
     aborts: int = 0
     lent: set[UUID] = field(default_factory=set)
+    fails_after_commit: bool = False
+    is_closed: bool = False
 
 
 def stock_of(request: Request) -> Stock:
@@ -107,9 +112,13 @@ async def create_shoe(body: NewShoe, request: Request, response: Response, _call
         raise NameTaken(names=["other"])
     if body.name == "crash":
         raise RuntimeError("the stock is lost")
+    if stock_of(request).is_closed:
+        raise families.TooMany("Come back later.", retry_after=7)
     shoe = stock_of(request).shoes.setdefault(operation.id, Shoe(id=operation.id, name=body.name, size=body.size))
     if shoe.name != body.name:
         raise IdempotencyKeyReused(pointer="/Idempotency-Key")
+    if stock_of(request).fails_after_commit:
+        raise families.Unavailable
     if body.name == "secret":
         forbid_storing(response)
     return with_location(response, shoe, f"/shoes/{shoe.id}")
@@ -178,26 +187,27 @@ async def crash(_caller: Public) -> None:
 
 
 class InMemoryIdempotencyStore:
-    """The port IdempotencyStore on a dictionary: the fingerprint and the response, or None while the request runs, by key id."""
+    """The port IdempotencyStore on a dictionary: the fingerprint and the claim, with the response once there is one, by key id."""
 
     def __init__(self) -> None:
-        self.entries: dict[UUID, tuple[str, StoredResponse | None]] = {}
+        self.entries: dict[UUID, tuple[str, KeyClaim]] = {}
         self.reopened: set[UUID] = set()
 
-    async def claim(self, key_id: UUID, fingerprint: str) -> StoredResponse | None:
+    async def claim(self, key_id: UUID, fingerprint: str) -> KeyClaim:
         if key_id not in self.entries:
-            self.entries[key_id] = fingerprint, None
-            return None
-        stored_fingerprint, response = self.entries[key_id]
+            self.entries[key_id] = fingerprint, KeyClaim(new_id())
+            return replace(self.entries[key_id][1], is_first_run=True)
+        stored_fingerprint, claim = self.entries[key_id]
         if stored_fingerprint != fingerprint:
             raise IdempotencyKeyReused(pointer="/Idempotency-Key")
-        if response is None and key_id not in self.reopened:
+        if claim.response is None and key_id not in self.reopened:
             raise RequestInProgress
         self.reopened.discard(key_id)
-        return response
+        return claim
 
     async def save_response(self, key_id: UUID, response: StoredResponse) -> None:
-        self.entries[key_id] = self.entries[key_id][0], response
+        fingerprint, claim = self.entries[key_id]
+        self.entries[key_id] = fingerprint, replace(claim, response=response)
 
     async def reopen(self, key_id: UUID) -> None:
         self.reopened.add(key_id)

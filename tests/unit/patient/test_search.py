@@ -270,3 +270,24 @@ def test_a_single_word_looks_up_no_range_twice(text: str) -> None:
     assert len(ranges) == len(set(ranges))
     partial = [key_range for (term,) in query.partial_lookups for key_range in term]
     assert not any(part != other and other.covers(part) for part in partial for other in partial)
+
+
+@pytest.mark.parametrize(
+    ("phone", "text", "rank"),
+    [
+        ("112", "112", MatchRank.EXACT),
+        ("1-12", "112", MatchRank.EXACT),
+        ("(7)", "7", MatchRank.EXACT),
+        ("112", "lee 112", MatchRank.EXACT),
+        ("112", "le 112", MatchRank.PARTIAL),
+        ("112", "kim 112", None),
+        ("+49 30 123112", "112", None),
+    ],
+    ids=["whole", "signs", "one digit", "with a name", "with a part of a name", "with another name", "end of a long number"],
+)
+def test_a_phone_number_of_few_digits_is_found_as_a_whole(phone: str, text: str, rank: MatchRank | None) -> None:
+    assert rank_of(text, a_patient(phone=phone)) is rank
+
+
+def test_few_digits_are_also_a_word_of_a_name() -> None:
+    assert rank_of("karl 3", a_patient("Karl 3 Roe", phone="112")) is MatchRank.EXACT

@@ -44,6 +44,7 @@ class InMemoryCalendar:
     concurrent_claims: list[Claim] = field(default_factory=list)
     all_rules_saved: bool = False
     merged: set[UUID] = field(default_factory=set)
+    merged_patients: dict[UUID, UUID] = field(default_factory=dict)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[InMemoryCalendar]:
@@ -158,6 +159,18 @@ class InMemoryCalendar:
         if previous is not None and claim.slot != previous.slot:
             self.merged = self.merged | {claim.id} if claim.has_other_patient(previous) else self.merged - {claim.id}
         self._require_no_overlap(capacity)
+
+    async def find_current_patient(self, patient_id: UUID) -> UUID:
+        return self.merged_patients.get(patient_id, patient_id)
+
+    async def lock_merge(self, patient_id: UUID) -> bool:
+        return patient_id in self.merged_patients
+
+    async def insert_merged_patient(self, patient_id: UUID, into_id: UUID) -> None:
+        self.merged_patients[patient_id] = into_id
+
+    async def list_claims_of_patient(self, patient_id: UUID, limit: int) -> list[Claim]:
+        return [claim for claim in self.claims.values() if claim.live and claim.slot and claim.slot.patient_id == patient_id][:limit]
 
     async def has_overlap(self, claim: Claim) -> bool:
         patients = [
