@@ -33,7 +33,7 @@ from shared.kit.sql import Database
 
 BEGINS, ENDS = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
 NOW = datetime(2026, 3, 15, 12, tzinfo=UTC)
-FEW, MANY, IN_PERIOD, BATCH = 10_000, 1_000_000, 2_000, 5_000
+FEW, MANY, IN_PERIOD, BATCH = 10_000, 1_000_000, 2_000, 1_000
 YEARS_AROUND = timedelta(days=3650)
 PATIENTS_PER_VISITS = 5
 MOST = 1.5
