@@ -30,6 +30,12 @@ class AdminSettings(CommonSettings):
         description="For how many years the audit trail keeps a line. The default is the time for which medical records are kept in many "
         "countries, so that there is a line for as long as there is what was read; the law of the clinic's country decides.",
     )
+    keep_reports_years: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="For how many years the reports keep what they know of a visit: ids, times and states, no names and no texts.",
+    )
 
     @property
     def retention_url(self) -> str:

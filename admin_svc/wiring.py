@@ -11,15 +11,19 @@ from fastapi import FastAPI
 from admin_svc import consumers, jobs
 from admin_svc.clients import (
     HttpAppointmentClient,
+    HttpAvailabilityClient,
     HttpClinicMessages,
     HttpDoctorProfileClient,
     HttpHeadSigner,
     HttpMovePlanning,
     HttpPatientNameClient,
     HttpUserAccountClient,
+    HttpVisitSource,
 )
+from admin_svc.domain.report_visits import ReportVisit
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
+from admin_svc.repository.report_visits import SqlReportStore
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
@@ -30,12 +34,15 @@ from admin_svc.usecases.bulk import BulkChanges
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
+from admin_svc.usecases.report_model import AccessNotes, ReportModel, ReportRetention
+from admin_svc.usecases.reports import Reports
 from admin_svc.usecases.users import Users
 from shared.contracts.identity import Service
 from shared.kit.clock import system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.logs import log_event
 from shared.kit.overrides import Overrides
+from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
 
@@ -62,10 +69,19 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         bulk = BulkChanges(store, appointments, planning, messages, runtime.clock)
         runtime.provide(creation, disabling, users, trail, heads, AdminAppointments(appointments), bulk)
 
-        reports = HttpErasureReports(runtime.client(Service.PATIENT))
-        await consumers.subscribe(runtime, trail, UserErasure(store, runtime.stored_answers, reports))
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        report_store, availability = SqlReportStore(database, runtime.clock), HttpAvailabilityClient(runtime.client(Service.SCHEDULING))
+        runtime.provide(Reports(report_store, availability, runtime.clock, settings.time_zone))
+        notes = AccessNotes(report_store, availability, runtime.clock, settings.time_zone)
+        visits = HttpVisitSource(runtime.client(Service.APPOINTMENT))
+        rebuilding = ReadModelRebuilding(report_store, visits, ReportVisit.of, runtime.clock)
+        report_retention = ReportRetention(report_store, settings.keep_reports_years, runtime.clock)
+        jobs.schedule_report_jobs(runtime.jobs, notes, rebuilding, report_retention, holder)
+
+        erasure = UserErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
+        await consumers.subscribe(runtime, trail, erasure, ReportModel(report_store))
         retention = await open_audit_retention(runtime, settings)
-        jobs.schedule_jobs(runtime.jobs, creation, heads, retention, bulk, runtime.lease_holder(database, INFRASTRUCTURE))
+        jobs.schedule_jobs(runtime.jobs, creation, heads, retention, bulk, holder)
         async with runtime.jobs:
             yield
 
@@ -84,3 +100,10 @@ async def open_audit_verification(database_url: str, is_signed: IsSigned, keep_y
     """Open the audit trail to check that it is whole, without the rest of the service."""
     async with Database(database_url) as database:
         yield AuditVerification(SqlAdminStore(database, system_clock), is_signed, keep_years)
+
+
+@asynccontextmanager
+async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildRequests]:
+    """Open the database for `careslot rebuild reports`."""
+    async with Database(database_url) as database:
+        yield RebuildRequests(SqlReportStore(database, system_clock), system_clock)

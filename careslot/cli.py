@@ -198,12 +198,28 @@ def rebuild_history(
     The product may run meanwhile, and the histories can be read. Exits with 1 if there is no progress: the rebuild then goes on when the
     services run.
     """
-    from careslot.rebuild import rebuild_configured, rebuild_in_folder
+    _rebuild("history", data, wait)
+
+
+@rebuild_app.command("reports")
+def rebuild_reports(
+    data: Annotated[Path | None, typer.Option(help="Folder of an embedded installation; it may run or not.")] = None,
+    wait: Annotated[float, typer.Option(min=0, help="Seconds without progress after which to give up.")] = 60.0,
+) -> None:
+    """Rebuild what the reports count from the appointments, in the database that ADMIN_DATABASE_URL or --data names.
+
+    The product may run meanwhile. Which reminders were sent, and what was noted once a day, stays as it is.
+    """
+    _rebuild("reports", data, wait)
+
+
+def _rebuild(name: str, data: Path | None, wait: float) -> None:
+    from careslot.rebuild import RebuiltModel, rebuild_configured, rebuild_in_folder
 
     if data is None:
-        rebuild_configured(wait)
+        rebuild_configured(RebuiltModel(name), wait)
     else:
-        rebuild_in_folder(data, wait)
+        rebuild_in_folder(RebuiltModel(name), data, wait)
 
 
 add_commands(app)

@@ -1,4 +1,4 @@
-"""`careslot rebuild history`: requests a rebuild in the database of patient-service, whose job carries it out, and shows its progress."""
+"""`careslot rebuild`: requests a rebuild in the database of a service, whose job carries it out, and shows its progress."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -27,24 +28,37 @@ DESCRIPTIONS = {"reading": "reading appointments", "removing": "removing what is
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed} visits"), TimeElapsedColumn())
 
 
-def rebuild_configured(max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
-    """Rebuild the booking histories in the database that the environment names, while patient-service runs."""
-    url = os.environ.get("PATIENT_DATABASE_URL")
+class RebuiltModel(StrEnum):
+    """What can be rebuilt from the appointments, by the name of its command."""
+
+    HISTORY = "history"
+    REPORTS = "reports"
+
+    @property
+    def service(self) -> Service:
+        """The service that has it."""
+        return Service.PATIENT if self is RebuiltModel.HISTORY else Service.ADMIN
+
+
+def rebuild_configured(model: RebuiltModel, max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
+    """Rebuild in the database that the environment names, while its service runs."""
+    variable = f"{model.service.prefix}_DATABASE_URL"
+    url = os.environ.get(variable)
     if not url:
-        raise typer.BadParameter("PATIENT_DATABASE_URL is not set; for an embedded installation name its folder with --data")
-    asyncio.run(_rebuild(url, max_seconds))
+        raise typer.BadParameter(f"{variable} is not set; for an embedded installation name its folder with --data")
+    asyncio.run(_rebuild(model, url, max_seconds))
 
 
-def rebuild_in_folder(path: Path, max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
-    """Rebuild the booking histories of the embedded installation in a folder. Where it does not run, its services run meanwhile."""
+def rebuild_in_folder(model: RebuiltModel, path: Path, max_seconds: float = MAX_SECONDS_WITHOUT_PROGRESS) -> None:
+    """Rebuild in the embedded installation in a folder. Where it does not run, its services run meanwhile."""
     if not path.is_dir():
         raise typer.BadParameter(f"there is no folder {path}")
-    asyncio.run(_rebuild_embedded(Folder(path), max_seconds))
+    asyncio.run(_rebuild_embedded(model, Folder(path), max_seconds))
 
 
-async def _rebuild_embedded(folder: Folder, max_seconds: float) -> None:
+async def _rebuild_embedded(model: RebuiltModel, folder: Folder, max_seconds: float) -> None:
     async with _running_platform(folder):
-        await _rebuild(folder.database_url(Service.PATIENT), max_seconds)
+        await _rebuild(model, folder.database_url(model.service), max_seconds)
 
 
 @asynccontextmanager
@@ -58,14 +72,14 @@ async def _running_platform(folder: Folder) -> AsyncIterator[None]:
         yield
 
 
-async def _rebuild(url: str, max_seconds: float) -> None:
+async def _rebuild(model: RebuiltModel, url: str, max_seconds: float) -> None:
     """Request a rebuild, and show its progress. Ends with exit code 1 when it makes none for `max_seconds`."""
-    migrate(Service.PATIENT, url)
-    async with open_rebuild_requests(url) as requests:
+    migrate(model.service, url)
+    async with open_rebuild_requests(model.service, url) as requests:
         with Progress(*COLUMNS, console=Console(stderr=True)) as progress:
             rebuild = await _follow(requests, await requests.request(new_id()), progress, max_seconds)
     if not rebuild.is_finished:
-        typer.echo("patient-service or appointment-service does not run. The rebuild goes on when they do.", err=True)
+        typer.echo(f"{model.service} or appointment-service does not run. The rebuild goes on when they do.", err=True)
         raise typer.Exit(1)
     typer.echo(f"{rebuild.read_count} visits read, {rebuild.removed_count} removed")
 

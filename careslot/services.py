@@ -49,9 +49,10 @@ def open_key_rotation(database_url: str, record_keys: str) -> AbstractAsyncConte
     return rotation
 
 
-def open_rebuild_requests(database_url: str) -> AbstractAsyncContextManager[Any]:
-    """Open the database of patient-service to request a rebuild of the booking history."""
-    requests: AbstractAsyncContextManager[Any] = importlib.import_module("patient_svc.wiring").open_rebuild_requests(database_url)
+def open_rebuild_requests(service: Service, database_url: str) -> AbstractAsyncContextManager[Any]:
+    """Open the database of patient-service or admin-service to request a rebuild of the booking history or of the reports."""
+    wiring = importlib.import_module(f"{PACKAGES[service]}.wiring")
+    requests: AbstractAsyncContextManager[Any] = wiring.open_rebuild_requests(database_url)
     return requests
 
 

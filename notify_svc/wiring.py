@@ -112,8 +112,8 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_outbox_relay(database, INFRASTRUCTURE)
-        store, holder = SqlNotificationStore(database, runtime.clock), runtime.lease_holder(database, INFRASTRUCTURE)
+        store = SqlNotificationStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
         context = WiringContext(runtime, settings, store, holder)
         services = open_other_services(context)
         unsubscribe_links = UnsubscribeLinks(settings.public_url, settings.link_secret)

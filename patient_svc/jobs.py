@@ -5,17 +5,17 @@ from __future__ import annotations
 from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.erasures import Erasures
 from patient_svc.usecases.guardians import Guardianships
-from patient_svc.usecases.rebuilds import HistoryRebuilding
 from patient_svc.usecases.retention import DELETED_AT_ONCE, ERASED_AT_ONCE, MAX_DELETIONS, RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
+from shared.kit.rebuilds import ReadModelRebuilding
 
 
 def schedule_jobs(
     jobs: Jobs,
     holder: LeaseHolder,
-    rebuilding: HistoryRebuilding,
+    rebuilding: ReadModelRebuilding,
     retention: AccessRetention,
     search: PatientSearch,
     guardianships: Guardianships,

@@ -23,6 +23,7 @@ from patient_svc.clients import (
 from patient_svc.domain.erasures import AppointmentAhead
 from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
+from patient_svc.domain.visits import PatientVisit
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.record_keys import KeyRotation, check_master_keys
@@ -41,7 +42,6 @@ from patient_svc.usecases.medical_history import MedicalHistory
 from patient_svc.usecases.merges import Merges
 from patient_svc.usecases.patients import Patients
 from patient_svc.usecases.preferences import PatientPreferences
-from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
 from patient_svc.usecases.retention import RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
@@ -49,6 +49,7 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import system_clock
 from shared.kit.overrides import Overrides
+from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
 from shared.kit.service_runtime import open_service_runtime
 from shared.kit.sql import Database
 from shared.kit.sql_idempotency import SqlIdempotencyStore
@@ -86,7 +87,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
 
         directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
         runtime.provide(BookingHistory(access, directory))
-        rebuilding = HistoryRebuilding(store, directory, runtime.clock)
+        rebuilding = ReadModelRebuilding(store, directory, PatientVisit.of, runtime.clock)
         retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, holder, rebuilding, retention, search, guardianships)

@@ -174,6 +174,16 @@ class CalendarStore(Protocol):
         """Return True if all rules were fetched once."""
 
 
+class ReportCalendar(CalendarStore, Protocol):
+    """The calendar, as the figures of reports need it."""
+
+    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
+        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
+
+    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+
+
 class FeedTransaction(Protocol):
     """Changes the subscription links of accounts; commits on leaving."""
 

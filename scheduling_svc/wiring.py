@@ -23,6 +23,7 @@ from scheduling_svc.usecases.holds import Holds
 from scheduling_svc.usecases.leaves import Leaves
 from scheduling_svc.usecases.merged_patients import MergedPatients
 from scheduling_svc.usecases.move_previews import MovePreviewing
+from scheduling_svc.usecases.report_figures import ReportFigures
 from scheduling_svc.usecases.reservations import Reservations
 from scheduling_svc.usecases.retention import CalendarRetention
 from scheduling_svc.usecases.rule_cache import RuleCache
@@ -49,7 +50,8 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         runtime.provide(SlotSearch(store, rules, runtime.clock), reservations, Holds(store, rules, runtime.clock, patients))
         runtime.provide(Leaves(store, rules, runtime.clock), closures, Agenda(store, runtime.clock), feeds)
         merges = MergedPatients(store)
-        runtime.provide(RuleChanges(store, rules, runtime.clock), merges, MovePreviewing(store, runtime.clock))
+        runtime.provide(RuleChanges(store, rules, runtime.clock), ReportFigures(store, runtime.clock), merges)
+        runtime.provide(MovePreviewing(store, runtime.clock))
         archive = Archive(store, runtime.clock)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, holder)

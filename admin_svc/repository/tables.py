@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaDa
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
+from shared.kit.sql_rebuilds import rebuilds_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -114,3 +115,60 @@ BULK_ITEMS = Table(
     Column("target", MediumText, nullable=False),
     Column("outcome", MediumText, nullable=False),
 )
+
+REPORT_VISITS = Table(
+    "report_visits",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("doctor_id", Id, nullable=False),
+    Column("service_id", Id, nullable=False),
+    Column("patient_id", Id, nullable=False),
+    Column("status", binary_string(16), nullable=False),
+    Column("starts_at", UtcDateTime, nullable=False),
+    Column("minutes", Integer, nullable=False),
+    Column("is_group", Boolean, nullable=False),
+    Column("channel", binary_string(48), nullable=False),
+    Column("lead_days", Integer),
+    Column("is_confirmed", Boolean, nullable=False),
+    Column("stored_at", UtcDateTime),
+    Index(
+        "report_visits_by_start",
+        "starts_at",
+        "status",
+        "doctor_id",
+        "service_id",
+        "patient_id",
+        "minutes",
+        "is_group",
+        "channel",
+        "lead_days",
+        "is_confirmed",
+        "appointment_id",
+    ),
+    Index("report_visits_by_patient", "patient_id", "starts_at", "status", "appointment_id"),
+)
+"""The appointments of the reports. The first index has every column that a report reads, so that a report reads a range of it alone."""
+
+VISIT_REMINDERS = Table(
+    "visit_reminders",
+    METADATA,
+    Column("appointment_id", Id, primary_key=True),
+    Column("starts_at", UtcDateTime, primary_key=True),
+    Column("sent_at", UtcDateTime, nullable=False),
+)
+"""Which visits patients were reminded of. A visit that was moved has another start, and so no reminder yet."""
+
+REPORT_REBUILDS = rebuilds_table("report_rebuilds", METADATA)
+
+ACCESS_MEASURES = Table(
+    "access_measures",
+    METADATA,
+    Column("noted_on", Date, primary_key=True),
+    Column("dimension", binary_string(16), primary_key=True),
+    Column("key", binary_string(200), primary_key=True),
+    Column("noted_at", UtcDateTime, nullable=False),
+    Column("days", Integer),
+    Index("access_measures_by_time", "dimension", "noted_at", "key", "days"),
+)
+"""The days to the third next available appointment, as noted on each day of the clinic. They cannot be rebuilt."""

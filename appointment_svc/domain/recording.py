@@ -140,6 +140,10 @@ def _event(
         time_zone=appointment.time_zone,
         mode=appointment.service.mode,
         changed=list(changed),
+        booked_at=appointment.created_at,
+        booked_by=appointment.booked_by,
+        capacity=appointment.service.capacity,
+        confirmed_at=appointment.confirmed_at,
         **before,
     )
 

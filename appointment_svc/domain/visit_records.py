@@ -1,4 +1,4 @@
-"""What patient-service reads of appointments for the booking history: ids, times and states, and names to show."""
+"""What other services read of all appointments, for the booking history and for reports: ids, times and states, and names to show."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def visit_records(appointments: Iterable[Appointment]) -> list[VisitRecord]:
             starts_at=appointment.starts_at,
             ends_at=appointment.ends_at,
             time_zone=appointment.time_zone,
+            booked_at=appointment.created_at,
+            booked_by=appointment.booked_by,
+            capacity=appointment.service.capacity,
+            confirmed_at=appointment.confirmed_at,
         )
         for appointment in published
         if appointment.doctor is not None

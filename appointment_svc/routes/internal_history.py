@@ -1,4 +1,7 @@
-"""Routes for patient-service, which keeps the booking history and exports what the clinic has of a patient."""
+"""Routes for the services that copy appointments: patient-service for the booking history, admin-service for the reports.
+
+patient-service also exports what the clinic has of a patient.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ from shared.kit.use_cases import use_case
 
 router = routes.service_router(prefix="/internal", internal=True)
 PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
+CopyingService = Annotated[Caller, Depends(require_services(Service.PATIENT, Service.ADMIN))]
 UseHistorySource = Annotated[BookingHistorySource, use_case(BookingHistorySource)]
 
 
 @router.get("/visits", response_model=Page[VisitRecord], responses=refusals(BadCursor))
-async def list_visits(_caller: PatientService, paging: Paged, source: UseHistorySource) -> Page[VisitRecord]:
+async def list_visits(_caller: CopyingService, paging: Paged, source: UseHistorySource) -> Page[VisitRecord]:
     """All appointments about which events were published, by id. A page with fewer items than `limit` may be followed by others."""
     after = parse_sort_key(paging.after, UUID)[0] if paging.after else None
     page = paging.page(await source.list_by_id(paging.limit, after), lambda appointment: (appointment.id,))
@@ -37,7 +41,7 @@ async def list_visits(_caller: PatientService, paging: Paged, source: UseHistory
 
 
 @router.post("/appointment-snapshots", response_model=AppointmentSnapshots)
-async def list_snapshots(body: SnapshotRequest, _caller: PatientService, source: UseHistorySource) -> AppointmentSnapshots:
+async def list_snapshots(body: SnapshotRequest, _caller: CopyingService, source: UseHistorySource) -> AppointmentSnapshots:
     """What the appointments that exist among the ids show of service and doctor."""
     return await source.list_snapshots(body.ids)
 

@@ -12,6 +12,7 @@ from uuid import UUID
 from notify_svc.domain.notifications import KINDS_ABOUT_COMING_VISITS, Audience, MessageKind, Notification, visible_changes
 from notify_svc.domain.problems import read_problem
 from shared.contracts.derived_ids import derive_id
+from shared.contracts.events import ReminderSent
 from shared.contracts.http import VisitMode
 from shared.contracts.values import format_instant
 
@@ -201,6 +202,16 @@ class Message:
         if any(other.version < self.version and other.is_about_to_be_sent(now) for other in others):
             return None
         return self.start_sending(holder, now)
+
+    def sent_reminder(self, event_id: UUID) -> ReminderSent | None:
+        """Return the event that announces that this reminder was sent, or None for another kind or status.
+
+        A reminder is valid until the start of the visit of which it reminds.
+        """
+        if self.kind is not MessageKind.REMINDER or self.sent_at is None or self.valid_until is None:
+            return None
+        fields = {"appointment_id": self.subject_id, "message_id": self.id, "starts_at": self.valid_until}
+        return ReminderSent(id=event_id, occurred_at=self.sent_at, **fields)
 
     def is_about_to_be_sent(self, now: datetime) -> bool:
         """Return whether the message is being sent or due, so that newer ones about the same subject wait for it."""

@@ -16,6 +16,7 @@ from notify_svc.domain.visits import Visit
 from notify_svc.ports.merged_patients import PatientMoveTransaction
 from notify_svc.ports.reminders import VisitTransaction
 from notify_svc.ports.webhooks import WebhookTransaction
+from shared.contracts.events import Event
 
 
 class MailRefused(Exception):
@@ -121,6 +122,9 @@ class NotificationTransaction(VisitTransaction, PatientMoveTransaction, WebhookT
 
     async def update_messages(self, changes: Sequence[tuple[Message, Message]]) -> None:
         """Replace the states of messages, each given before and after; those that are no longer as before stay as they are."""
+
+    async def add_events(self, events: Sequence[Event]) -> None:
+        """Publish events, at least one, once the transaction has committed."""
 
 
 class NotificationStore(Protocol):

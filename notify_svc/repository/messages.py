@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -187,15 +187,19 @@ class SqlNotificationTransaction(
 
 @dataclass(frozen=True, slots=True)
 class SqlNotificationStore(ReminderReader, PatientMoveReader):
-    """Implements NotificationStore, ReminderStore and PatientMoveStore."""
+    """Implements NotificationStore, ReminderStore and PatientMoveStore. `wake_relay` is called after a commit that added an event."""
 
     database: Database
     now: Clock
+    wake_relay: Callable[[], None] = lambda: None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlNotificationTransaction]:
         async with self.database.write() as connection:
-            yield SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
+            tx = SqlNotificationTransaction(connection, INFRASTRUCTURE, Service.NOTIFICATION, self.now)
+            yield tx
+        if tx.has_events:
+            self.wake_relay()
 
     async def list_due_messages(self, now: datetime, limit: int, offset: int = 0) -> list[Message | UnreadableMessage]:
         values = {"now": now, "taken_after": now - ABANDONED_AFTER, "max_rows": limit, "skipped_rows": offset}

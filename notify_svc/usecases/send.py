@@ -15,6 +15,7 @@ from notify_svc.ports import NotificationStore, RenderedMail, UnreadableMessage
 from notify_svc.usecases.deliver import MailDelivery, SenderDied
 from notify_svc.usecases.take import MessageTaker
 from shared.kit.clock import Clock
+from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
 
 MAX_MESSAGES_AT_ONCE = 16
@@ -151,8 +152,11 @@ class MessageSender:
 
     @retry_on_abort
     async def _update_all(self, ended: Sequence[EndedDelivery]) -> None:
+        reminders = [event for delivery in ended if (event := delivery.after.sent_reminder(new_id())) is not None]
         async with self.store.begin() as tx:
             await tx.update_messages([(delivery.before, delivery.after) for delivery in ended])
+            if reminders:
+                await tx.add_events(reminders)
 
     @retry_on_abort
     async def _update(self, before: Message, after: Message) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -22,7 +22,7 @@ class HttpAppointmentDirectory:
 
     client: ServiceClient
 
-    async def list_visits(self, cursor: str | None) -> Page[VisitRecord]:
+    async def list_page(self, cursor: str | None) -> Page[VisitRecord]:
         """Return a page of all appointments about which events were published, by id."""
         try:
             return await self.client.get("/internal/visits", Page[VisitRecord], limit=PAGE_SIZE, after=cursor)
@@ -37,3 +37,7 @@ class HttpAppointmentDirectory:
             return AppointmentSnapshots.model_validate(response).items
         except (Refusal, ValidationError) as error:
             raise Unavailable("The appointments are not available.", retry_after=2) from error
+
+    async def list_existing(self, ids: Sequence[UUID]) -> Collection[UUID]:
+        """Return those of `ids` that exist."""
+        return {snapshot.appointment_id for snapshot in await self.list_snapshots(ids)}

@@ -14,7 +14,7 @@ from patient_svc.ports.accesses import AccessStore, AccessTransaction
 from patient_svc.ports.guardians import GuardianStore, GuardianTransaction
 from patient_svc.ports.guardians import SortKey as SortKey
 from patient_svc.ports.search import SearchStore, SearchTransaction
-from patient_svc.ports.visits import HistoryStore, HistoryTransaction
+from patient_svc.ports.visits import HistoryTransaction
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import Event
 from shared.contracts.identity import Caller
@@ -48,7 +48,7 @@ class PatientTransaction(GuardianTransaction, HistoryTransaction, AccessTransact
         """Publish an event once the transaction has committed."""
 
 
-class PatientStore(GuardianStore, HistoryStore, AccessStore, SearchStore, Protocol):
+class PatientStore(GuardianStore, AccessStore, SearchStore, Protocol):
     """The database of patient-service."""
 
     def begin(self) -> AbstractAsyncContextManager[PatientTransaction]:

@@ -6,6 +6,7 @@ from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary,
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
+from shared.kit.sql_rebuilds import rebuilds_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
@@ -129,20 +130,7 @@ VISITS = Table(
 `stored_at` is when a row was written last, or when a rebuild has seen its appointment.
 """
 
-HISTORY_REBUILDS = Table(
-    "history_rebuilds",
-    METADATA,
-    Column("id", Id, primary_key=True),
-    Column("requested_at", UtcDateTime, nullable=False),
-    Column("started_at", UtcDateTime),
-    Column("phase", binary_string(16), nullable=False),
-    Column("cursor", binary_string(200)),
-    Column("read_count", Integer, nullable=False),
-    Column("removed_count", Integer, nullable=False),
-    Column("finished_at", UtcDateTime),
-    Column("steps", Integer, nullable=False),
-    Index("history_rebuilds_by_state", "finished_at", "requested_at", "id"),
-)
+HISTORY_REBUILDS = rebuilds_table("history_rebuilds", METADATA)
 
 ACCESSES = Table(
     "accesses",

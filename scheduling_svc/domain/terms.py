@@ -33,6 +33,7 @@ class ServiceTerms:
     daily_cap: int | None = None
     weekly_cap: int | None = None
     version: int = 0
+    specialty: str | None = None
 
     @classmethod
     def from_rules(cls, rules: ServiceTypeRules) -> Self:
@@ -50,6 +51,7 @@ class ServiceTerms:
             daily_cap=rules.daily_cap,
             weekly_cap=rules.weekly_cap,
             version=rules.version,
+            specialty=rules.specialty,
         )
 
     def with_duration(self, grains: int) -> Self:

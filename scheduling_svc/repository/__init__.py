@@ -6,7 +6,7 @@ of its own.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ from scheduling_svc.domain.archive import ArchiveCursor
 from scheduling_svc.domain.claims import Claim
 from scheduling_svc.domain.feeds import CalendarFeed
 from scheduling_svc.domain.leaves import Closure, Leave
-from scheduling_svc.domain.terms import DoctorTerms
+from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.repository import agenda, archive, blocks, claims, retention, rules
 from scheduling_svc.repository.agenda import AgendaReader, FeedWriter
 from scheduling_svc.repository.archive import ArchiveWriter
@@ -118,6 +118,16 @@ class SqlCalendarStore:
         """Return all doctors whose rules are stored, in the order of their ids."""
         async with self.database.read() as connection:
             return await rules.list_all_doctors(connection, limit, after)
+
+    async def list_active_services(self, limit: int, after: UUID | None) -> list[ServiceTerms]:
+        """Return up to `limit` active services whose rules are stored, in the order of their ids."""
+        async with self.database.read() as connection:
+            return await rules.list_active_services(connection, limit, after)
+
+    async def list_absences(self, doctor_ids: Collection[UUID], within: Span) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+        """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+        async with self.database.read() as connection:
+            return await blocks.list_absences(connection, doctor_ids, within)
 
     async def list_doctor_ids(self, limit: int, after: UUID | None) -> list[UUID]:
         """Return the ids of all doctors whose rules are stored, in order."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from scheduling_svc.domain.leaves import Closure, Leave, LeaveDecision, TimeBlock
 from scheduling_svc.ports import LostRace
 from scheduling_svc.repository import grains, seats
-from scheduling_svc.repository.tables import CLAIMS, CLOSURES, LEAVES
+from scheduling_svc.repository.tables import CLAIMS, CLOSURES, LEAVES, ClaimKind
+from shared.contracts.grains import Span
 from shared.kit.clock import Clock
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.paging import parse_instant, parse_sort_key
@@ -101,6 +104,23 @@ class BlockWriter(BlockReader):
         is_open = or_(CLOSURES.c.ends_at > self.now(), CLOSURES.c.settled.is_(False))
         rows = await self.connection.execute(select(CLOSURES).where(is_open).order_by(CLOSURES.c.id))
         return [_closure_from_row(row) for row in rows]
+
+
+async def list_absences(
+    connection: AsyncConnection, doctor_ids: Collection[UUID], within: Span
+) -> Mapping[UUID, Sequence[tuple[int, int]]]:
+    """Return the leaves and closures that touch a span, as (start, stop) by doctor; doctors without any are missing."""
+    columns, absences = CLAIMS.c, defaultdict[UUID, list[tuple[int, int]]](list)
+    query = select(columns.doctor_id, columns.span_from, columns.span_to).where(
+        columns.doctor_id.in_(doctor_ids),
+        columns.live,
+        columns.kind.in_([ClaimKind.LEAVE, ClaimKind.CLOSURE]),
+        columns.span_to > within.start,
+        columns.span_from < within.stop,
+    )
+    for row in await connection.execute(query):
+        absences[row.doctor_id].append((row.span_from, row.span_to))
+    return absences
 
 
 async def list_leaves(connection: AsyncConnection, doctor_id: UUID, limit: int, after: tuple[str, ...] | None) -> list[Leave]:

@@ -86,6 +86,19 @@ async def list_all_doctors(connection: AsyncConnection, limit: int, after: UUID 
     return [_doctor_terms(text) for text in await connection.scalars(doctors.where(DOCTORS.c.id > after) if after else doctors)]
 
 
+async def list_active_services(connection: AsyncConnection, limit: int, after: UUID | None) -> list[ServiceTerms]:
+    """Return up to `limit` active services whose rules are stored, in the order of their ids. Whether one is active stands in its rules."""
+    found: list[ServiceTerms] = []
+    while len(found) < limit:
+        query = select(SERVICES.c.id, SERVICES.c.rules).order_by(SERVICES.c.id).limit(limit)
+        rows = (await connection.execute(query.where(SERVICES.c.id > after) if after else query)).all()
+        found += [terms for row in rows if (terms := _service_terms(row.rules)).active]
+        if len(rows) < limit:
+            break
+        after = rows[-1].id
+    return found[:limit]
+
+
 async def list_doctor_ids(connection: AsyncConnection, limit: int, after: UUID | None) -> list[UUID]:
     """Return the ids of all doctors whose rules are stored, in order."""
     ids = select(DOCTORS.c.id).order_by(DOCTORS.c.id).limit(limit)

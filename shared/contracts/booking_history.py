@@ -1,4 +1,7 @@
-"""What appointment-service tells patient-service about appointments, for the booking history: ids, times and states, and names to show."""
+"""What appointment-service tells other services about all appointments: ids, times and states, and names to show.
+
+patient-service keeps the booking history from it, admin-service the reports.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from shared.contracts.http import VisitMode
+from shared.contracts.http import Actor, VisitMode
 from shared.contracts.values import Instant, ReadModel, RequestModel
 
 MAX_SNAPSHOTS = 100
@@ -14,7 +17,10 @@ MAX_SNAPSHOTS = 100
 
 
 class VisitRecord(ReadModel):
-    """An appointment as its latest event describes it, with that version or a later one. Times are UTC, `time_zone` is the doctor's."""
+    """An appointment as its latest event describes it, with that version or a later one. Times are UTC, `time_zone` is the doctor's.
+
+    `booked_at`, `booked_by`, `capacity` and `confirmed_at` are those of AppointmentEvent.
+    """
 
     appointment_id: UUID
     version: int
@@ -25,6 +31,10 @@ class VisitRecord(ReadModel):
     starts_at: Instant
     ends_at: Instant
     time_zone: str
+    booked_at: Instant | None = None
+    booked_by: Actor | None = None
+    capacity: int = Field(default=1, ge=1)
+    confirmed_at: Instant | None = None
 
 
 class SnapshotRequest(RequestModel):

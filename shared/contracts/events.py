@@ -239,7 +239,9 @@ class AppointmentEvent(Event):
     or place change. `starts_at` and `ends_at` are UTC; `time_zone` is the IANA zone of the doctor. `changed` names what an amendment
     changed (`place`, `doctor_name`, `reason`, `intake`, `confirmation`, or `patient` where two patients were merged); after a move or a
     restore, what the same doctor has changed since (`place` and `doctor_name`), and `check_in` when a mistaken check-in was undone and the
-    visit is booked again. `mode` is how the visit takes place, as agreed at booking.
+    visit is booked again. `mode` is how the visit takes place, as agreed at booking. `booked_at` and `booked_by` say when and by whom the
+    booking was requested, `capacity` how many patients the service admits to one visit, and `confirmed_at` when the patient said that they
+    will come to the visit as it is now. Events of earlier releases do not have these four.
     """
 
     subject = "appointment_id"
@@ -259,6 +261,10 @@ class AppointmentEvent(Event):
     previous_doctor_id: UUID | None = None
     actor: Actor
     changed: list[str] = Field(default_factory=list)
+    booked_at: Instant | None = None
+    booked_by: Actor | None = None
+    capacity: int = Field(default=1, ge=1)
+    confirmed_at: Instant | None = None
 
     @classmethod
     def for_topic(cls, topic: str, **fields: Any) -> Self:
@@ -330,3 +336,13 @@ class AppointmentAmended(AppointmentEvent):
     """Place, doctor's name, reason, intake form, confirmation or patient of an appointment changed: `changed` says which."""
 
     topic = "appointment.amended.v1"
+
+
+class ReminderSent(Event):
+    """A reminder of the visit at `starts_at` was sent to the patient or a guardian. `message_id` names it in notification-service."""
+
+    topic = "reminder.sent.v1"
+    subject = "appointment_id"
+    appointment_id: UUID
+    message_id: UUID
+    starts_at: Instant

@@ -16,8 +16,9 @@ from tests.platform.houses import Embedded, wait_until
 pytestmark = pytest.mark.xdist_group("embedded")
 
 
-def execute(data: Path, statement: str) -> None:
-    with closing(sqlite3.connect(data / "patient.db", timeout=30)) as connection:
+def execute(data: Path, statement: str, file_name: str = "patient.db") -> None:
+    """Execute a statement in a database of an embedded installation."""
+    with closing(sqlite3.connect(data / file_name, timeout=30)) as connection:
         connection.execute(statement)
         connection.commit()
 

@@ -18,12 +18,12 @@ from sqlalchemy import Executable, Select, insert, select, update
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.repository.tables import PATIENTS, VISITS
 from patient_svc.repository.visits import SqlRebuildStore
-from patient_svc.usecases.rebuilds import HistoryRebuilding, RebuildRequests
-from shared.contracts.booking_history import AppointmentSnapshot, VisitRecord
+from shared.contracts.booking_history import VisitRecord
 from shared.contracts.pages import Page
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
+from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
 from shared.kit.sql import Database
 from tests.running import NOON
 from tests.service.patient.appointments_upstream import a_record, an_event_of
@@ -95,7 +95,7 @@ class HistorySystem:
 
         async def store_page() -> None:
             async with self.store.begin() as tx:
-                await tx.save_visits(list(map(PatientVisit.of, records)), rebuild_started_at=NOON)
+                await tx.save_rows(list(map(PatientVisit.of, records)), rebuild_started_at=NOON)
 
         self.runner.run(store_page())
 
@@ -174,14 +174,13 @@ class ListedAppointments:
     def __post_init__(self) -> None:
         self.latest = [0] * len(self.lives)
 
-    async def list_visits(self, cursor: str | None) -> Page[VisitRecord]:
+    async def list_page(self, cursor: str | None) -> Page[VisitRecord]:
         offset = int(cursor or 0)
         current = [life[number] for life, number in zip(self.lives, self.latest, strict=True)]
         return Page(items=current[offset : offset + 2], next=str(offset + 2) if offset + 2 < len(current) else None)
 
-    async def list_snapshots(self, ids: Sequence[UUID]) -> list[AppointmentSnapshot]:
-        known = {life[0].appointment_id for life in self.lives}
-        return [AppointmentSnapshot(appointment_id=listed, service=None, doctor=None) for listed in ids if listed in known]
+    async def list_existing(self, ids: Sequence[UUID]) -> set[UUID]:
+        return {life[0].appointment_id for life in self.lives} & set(ids)
 
 
 @dataclass
@@ -194,8 +193,8 @@ class RebuiltHistory:
     target_id: UUID
 
     @property
-    def rebuilding(self) -> HistoryRebuilding:
-        return HistoryRebuilding(self.system.store, self.appointments, self.system.store.now)
+    def rebuilding(self) -> ReadModelRebuilding:
+        return ReadModelRebuilding(self.system.store, self.appointments, PatientVisit.of, self.system.store.now)
 
     def store_wrong_row(self, record: VisitRecord, wrong: dict[str, object]) -> None:
         """Store a row as if it had been written an hour before the rebuild."""

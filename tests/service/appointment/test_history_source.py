@@ -1,4 +1,4 @@
-"""What patient-service reads for the booking history: all appointments page by page, and names by ids."""
+"""What patient-service and admin-service read of all appointments, page by page, and of some of them by ids."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ async def test_snapshots_are_the_names_that_appointments_show(clinic: RunningCli
     assert response.json() == {"items": [{"appointment_id": booked["id"], "service": service, "doctor": doctor}]}
 
 
-async def test_the_requests_are_bounded_and_for_patient_service_only(clinic: RunningClinic) -> None:
-    for caller in (ADMIN_SERVICE, ANNA, DESK):
+async def test_the_requests_are_bounded_and_for_the_services_that_copy_appointments_only(clinic: RunningClinic) -> None:
+    for caller in (service_bearer("doctor-service"), ANNA, DESK):
         assert (await clinic.get("/internal/visits", caller)).status_code == 403
         refused = await clinic.service.http.post("/internal/appointment-snapshots", json={"ids": [str(PATIENT)]}, headers=caller)
         assert refused.status_code == 403
@@ -65,3 +65,14 @@ async def test_the_requests_are_bounded_and_for_patient_service_only(clinic: Run
         refused = await clinic.service.http.post("/internal/appointment-snapshots", json={"ids": ids}, headers=PATIENT_SERVICE)
         assert refused.status_code == 422
     assert (await clinic.get("/internal/visits?after=abc", PATIENT_SERVICE)).json()["code"] == "bad_cursor"
+
+
+async def test_an_event_and_the_list_say_when_and_by_whom_a_visit_was_booked(clinic: RunningClinic) -> None:
+    booked = await clinic.booked(DESK, patient_id=str(PATIENT))
+    clinic.service.clock.advance(timedelta(hours=1))
+    await clinic.do(booked, "cancel", DESK)
+    (visit,) = (await clinic.get("/internal/visits", ADMIN_SERVICE)).json()["items"]
+    event = clinic.service.published[-1].model_dump(mode="json")
+    facts = {"booked_at": booked["created_at"], "booked_by": booked["booked_by"], "capacity": 1, "confirmed_at": None}
+    assert {name: visit[name] for name in facts} == {name: event[name] for name in facts} == facts
+    assert facts["booked_by"]["role"] == "reception"

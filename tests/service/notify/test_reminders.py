@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from notify_svc.ports import MailDeferred
 from notify_svc.repository.tables import MESSAGES, REMINDERS, VISITS
-from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged, ServiceChanged
+from shared.contracts.events import AppointmentEvent, PatientChanged, PreferencesChanged, ReminderSent, ServiceChanged
 from shared.kit.ids import new_id
 from shared.kit.sql import Database
 from tests.running import NOON, RunningService, run_service
@@ -103,7 +103,8 @@ class ReminderScene:
 @pytest.fixture
 async def scene(tmp_path: Path, mailbox: MemoryMailbox) -> AsyncIterator[ReminderScene]:
     services = FakeReminderServices()
-    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, mail_url="file:unused", time_zone="Europe/Berlin") as notify:
+    settings: dict[str, Any] = {"mail_url": "file:unused", "time_zone": "Europe/Berlin", "record_events": (ReminderSent,)}
+    async with run_service("notify_svc", tmp_path, services, mailbox=mailbox, **settings) as notify:
         yield ReminderScene(notify, services, mailbox, tmp_path)
 
 
@@ -119,6 +120,22 @@ async def test_a_booked_visit_is_reminded_of_a_day_and_an_hour_before(scene: Rem
     assert scene.count_reminders() == 2
     await scene.wait_until(START + DAY)
     assert scene.count_reminders() == 2
+
+
+async def test_a_reminder_that_was_sent_is_announced_with_the_start_of_its_visit(scene: ReminderScene) -> None:
+    booked = await scene.publish_change()
+    await scene.wait_until(START - DAY)
+    moved_to = START + DAY
+    await scene.publish_change("rescheduled", starts_at=moved_to, previous_starts_at=START)
+    await scene.wait_until(moved_to - DAY)
+    announced = scene.notify.published
+    assert all(isinstance(event, ReminderSent) for event in announced)
+    facts = [event.model_dump(include={"appointment_id", "starts_at", "occurred_at"}) for event in announced]
+    appointment_id = booked.appointment_id
+    assert facts == [
+        {"appointment_id": appointment_id, "starts_at": START, "occurred_at": START - DAY},
+        {"appointment_id": appointment_id, "starts_at": moved_to, "occurred_at": moved_to - DAY},
+    ], "a confirmation is not announced"
 
 
 async def test_only_the_patient_is_reminded(scene: ReminderScene) -> None:

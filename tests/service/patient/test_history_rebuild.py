@@ -14,12 +14,11 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert, select, update
 
-from patient_svc.domain.rebuilds import HistoryRebuild, RebuildPhase
 from patient_svc.repository.tables import VISITS
 from patient_svc.repository.visits import SqlRebuildStore
-from patient_svc.usecases.rebuilds import RebuildRequests
 from shared.contracts.events import AppointmentEvent
 from shared.kit.ids import new_id
+from shared.kit.rebuilds import ReadModelRebuild, RebuildPhase, RebuildRequests
 from shared.kit.sql import Database
 from tests.running import RunningService
 from tests.service.patient.appointments_upstream import AppointmentsUpstream, a_record, an_event_of
@@ -36,16 +35,16 @@ class Rebuilder:
     upstream: AppointmentsUpstream
     database: Database
 
-    async def request(self) -> HistoryRebuild:
+    async def request(self) -> ReadModelRebuild:
         return await self._requests.request(new_id())
 
-    async def rebuild(self) -> HistoryRebuild:
+    async def rebuild(self) -> ReadModelRebuild:
         """Request a rebuild and let it run to its end."""
         requested = await self.request()
         await self.service.run_until_idle()
         return await self.get(requested)
 
-    async def get(self, rebuild: HistoryRebuild) -> HistoryRebuild:
+    async def get(self, rebuild: ReadModelRebuild) -> ReadModelRebuild:
         current = await self._requests.find(rebuild.id)
         assert current is not None
         return current

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from typing import Any
 
 import pytest
@@ -31,3 +33,9 @@ def test_numbers_stay_numbers_and_objects_are_json(value: Any, expected: Any) ->
 
 def test_a_table_has_a_header_and_quotes_what_needs_it() -> None:
     assert csv_text(["a", "b"], [{"a": 'x,"y"', "b": 1}]) == 'a,b\r\n"x,""y""",1\r\n'
+
+
+def test_a_table_is_quoted_as_rfc_4180_says() -> None:
+    text = csv_text(["key", "count"], [{"key": 'a "b", c\nd', "count": 1}, {"key": None, "count": 0.5}])
+    assert text == 'key,count\r\n"a ""b"", c\nd",1\r\n,0.5\r\n'
+    assert list(csv.reader(io.StringIO(text, newline=""))) == [["key", "count"], ['a "b", c\nd', "1"], ["", "0.5"]]
