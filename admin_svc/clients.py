@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 from uuid import UUID
 
+from jose import jwk, jws
+from jose.exceptions import JWSError
+
+from admin_svc.domain.audit_chain import DayHead
 from admin_svc.ports import AdminAppointment
+from shared.contracts.audit import HEAD_TYPE, AuditHeadBody, AuditHeadSignature
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound
@@ -39,6 +46,16 @@ class HttpUserAccountClient:
         body = _with_expected_version({**changes, "change_id": str(change_id)}, expected_version)
         updated = await self.service.call("PATCH", f"/internal/accounts/{account_id}", body=body, is_repeatable=True)
         return AccountSummary.model_validate(updated)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpHeadSigner:
+    """Implements HeadSigner."""
+
+    service: ServiceClient
+
+    async def sign(self, day: date, head: AuditHeadBody) -> AuditHeadSignature:
+        return AuditHeadSignature.model_validate(await self.service.call("PUT", f"/internal/audit-heads/{day}", body=head))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +109,25 @@ class HttpAppointmentClient:
     async def cancel(self, appointment_id: UUID, by: Actor, operation_id: UUID) -> None:
         body = _operation(by, operation_id)
         await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body=body, is_repeatable=True)
+
+
+def head_verifier(keys: Iterable[Mapping[str, Any]]) -> Callable[[DayHead], bool]:
+    """Return a function that says whether a head has a signature over exactly its day, lines and hashes.
+
+    `keys` are those of `/.well-known/audit-keys.json`.
+    """
+    keys_by_id = {str(key["kid"]): jwk.construct(dict(key), "RS256") for key in keys}
+
+    def is_signed(head: DayHead) -> bool:
+        expected = {"day": str(head.day), "lines": head.lines, "hash": head.hash, "previous_hash": head.previous_hash}
+        try:
+            header = jws.get_unverified_header(str(head.signature))
+            claims = json.loads(jws.verify(str(head.signature), keys_by_id[header["kid"]], algorithms=["RS256"]))
+        except (JWSError, KeyError, ValueError):
+            return False
+        return header.get("typ") == HEAD_TYPE and {name: claims.get(name) for name in expected} == expected
+
+    return is_signed
 
 
 def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:

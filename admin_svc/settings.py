@@ -18,6 +18,11 @@ class AdminSettings(CommonSettings):
     service: ClassVar[Service] = Service.ADMIN
 
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
+    retention_database_url: str = Field(
+        "",
+        description="The same database as a user who may delete old lines of the audit trail, which the user of `ADMIN_DATABASE_URL` may"
+        " not. Empty: on SQLite, which has no users, the database itself; otherwise old lines are not deleted.",
+    )
     keep_audit_years: int = Field(
         10,
         ge=1,
@@ -25,3 +30,8 @@ class AdminSettings(CommonSettings):
         description="For how many years the audit trail keeps a line. The default is the time for which medical records are kept in many "
         "countries, so that there is a line for as long as there is what was read; the law of the clinic's country decides.",
     )
+
+    @property
+    def retention_url(self) -> str:
+        """The database of the job that deletes old lines, or an empty text if there is no such job."""
+        return self.retention_database_url or (self.database_url if self.database_url.startswith("sqlite") else "")

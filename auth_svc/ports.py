@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
 from auth_svc.domain.accounts import Account, PendingProfile
 from auth_svc.domain.api_clients import ApiClient
+from auth_svc.domain.audit_heads import SignedAuditHead
 from auth_svc.domain.login_attempts import AttemptCounter, CounterKey
 from auth_svc.domain.password_resets import PasswordReset
 from auth_svc.domain.sessions import Session, StoredRefreshToken
+from shared.contracts.audit import AuditHeadBody
 from shared.contracts.events import Event
 from shared.contracts.http import CreatePatient, PatientSummary
 from shared.contracts.identity import Role, Scope
@@ -107,6 +109,12 @@ class AuthTransaction(Protocol):
 
     async def update_api_client(self, client: ApiClient) -> None:
         """Store the new state of an API client."""
+
+    async def find_signed_head(self, day: date) -> SignedAuditHead | None:
+        """Return the head of the audit trail that was signed for a day, or None."""
+
+    async def insert_signed_head(self, head: SignedAuditHead) -> bool:
+        """Store a signed head; return False if one of its day is stored already."""
 
     async def mark_handled(self, event_id: UUID) -> bool:
         """Record that this transaction handles an event; return False if one did before."""
@@ -208,6 +216,21 @@ class TokenSigner(Protocol):
 
     def sign_service_token(self, service_name: str, *, now: datetime, lifetime: timedelta) -> str:
         """Return a token for a service."""
+
+
+class AuditHeadKey(Protocol):
+    """The key that signs heads of the audit trail, and nothing else."""
+
+    @property
+    def key_id(self) -> str:
+        """The id of the key."""
+
+    @property
+    def public_key(self) -> dict[str, str]:
+        """The key that verifies the signatures, as a JSON Web Key (RFC 7517)."""
+
+    def sign_head(self, day: date, head: AuditHeadBody, *, now: datetime) -> str:
+        """Return a JSON Web Signature of type `audit-head+jwt` over a head."""
 
 
 class PatientProfileClient(Protocol):

@@ -192,7 +192,7 @@ class RevokedSessionsOut(ReadModel):
 
 
 class JsonWebKeySet(ReadModel):
-    """The public keys that verify access tokens (RFC 7517)."""
+    """Public keys (RFC 7517): those that verify access tokens, or those that verify heads of the audit trail."""
 
     keys: list[dict[str, str]]
 

@@ -10,16 +10,18 @@ from datetime import timedelta
 from fastapi import FastAPI
 
 from auth_svc import consumers, jobs
+from auth_svc.clients.audit_signing import JwsHeadKey
 from auth_svc.clients.password_hashing import Argon2Hasher
 from auth_svc.clients.patient_profiles import HttpPatientProfileClient
 from auth_svc.clients.token_signing import JwtSigner, OwnTokenSource
 from auth_svc.repository import SqlAuthStore
 from auth_svc.repository.restored import end_sessions
-from auth_svc.repository.signing_keys import load_or_create_signing_key
+from auth_svc.repository.signing_keys import KeyPurpose, load_or_create_signing_key
 from auth_svc.repository.tables import INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.api_clients import ApiClients
+from auth_svc.usecases.audit_heads import AuditHeadSigning
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.erasure import AccountErasure
 from auth_svc.usecases.login_attempts import LoginAttempts
@@ -43,7 +45,8 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
     async with open_service_runtime(app, settings, overrides, fetch_keys=own_tokens.fetch_keys, token=own_tokens) as runtime:
         verifier = app.state.verifier
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        key_id, private_key_pem = await load_or_create_signing_key(database, settings.key_secret)
+        key_id, private_key_pem = await load_or_create_signing_key(database, settings.key_secret, KeyPurpose.ACCESS_TOKENS)
+        head_key = JwsHeadKey(*await load_or_create_signing_key(database, settings.key_secret, KeyPurpose.AUDIT_HEADS), settings.issuer)
         signer = own_tokens.signer = JwtSigner(key_id, private_key_pem, settings.issuer, settings.audience)
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlAuthStore(database, clock, wake_relay=wake_relay, revoke_session=verifier.revoke_session)
@@ -64,6 +67,7 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         clients = ApiClients(store, signer, attempts, revocation, client_secrets, clock, access_token_lifetime)
         configuration = OpenIdConfiguration(settings.issuer, settings.public_url)
         runtime.provide(accounts, creation, passwords, resets, sessions, tokens, clients, configuration)
+        runtime.provide(AuditHeadSigning(store, head_key, clock))
 
         reports = HttpErasureReports(runtime.client(Service.PATIENT))
         await consumers.subscribe(runtime, accounts, AccountErasure(store, attempts, revocation, runtime.stored_answers, reports))

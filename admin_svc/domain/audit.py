@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 from uuid import UUID
 
@@ -21,7 +22,9 @@ class AuditLine:
     """A line of the audit trail, with ids, codes and instants (UTC) only. It has the id of the event that reported it.
 
     `relation` says why the actor may do this; it is None after a refusal. `row_id` names the row of the service `source` that the line is
-    about: free text, such as a reason, is there. `recorded_at` is when the line arrived.
+    about: free text, such as a reason, is there. `before` and `after` are what a change changed. `recorded_at` is when the line arrived.
+    The line is the one at `position` (from 1 on) of its recording `day` (UTC), and `hash` chains it to the line before it; a line that is
+    not stored yet has none of the three.
     """
 
     id: UUID
@@ -36,6 +39,11 @@ class AuditLine:
     request_id: str | None
     source: Service
     recorded_at: datetime
+    before: Mapping[str, str | None] | None = None
+    after: Mapping[str, str | None] | None = None
+    day: date | None = None
+    position: int = 0
+    hash: str = ""
 
     @classmethod
     def from_event(cls, event: AuditRecorded, recorded_at: datetime) -> Self:
@@ -53,6 +61,8 @@ class AuditLine:
             request_id=event.request_id,
             source=event.source,
             recorded_at=recorded_at,
+            before=event.before,
+            after=event.after,
         )
 
 

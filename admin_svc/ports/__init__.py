@@ -1,6 +1,13 @@
 """What the use cases of admin-service need from outside."""
 
-from admin_svc.ports.clients import AdminAppointment, AppointmentClient, DoctorProfileClient, PatientNameClient, UserAccountClient
+from admin_svc.ports.clients import (
+    AdminAppointment,
+    AppointmentClient,
+    DoctorProfileClient,
+    HeadSigner,
+    PatientNameClient,
+    UserAccountClient,
+)
 from admin_svc.ports.store import AuditStore, AuditTransaction, OldAuditLines, UserStore, UserTransaction
 
 __all__ = [
@@ -9,6 +16,7 @@ __all__ = [
     "AuditStore",
     "AuditTransaction",
     "DoctorProfileClient",
+    "HeadSigner",
     "OldAuditLines",
     "PatientNameClient",
     "UserAccountClient",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import ConfigDict
 
 from shared.contracts.appointments import AppointmentStatus
+from shared.contracts.audit import AuditHeadBody, AuditHeadSignature
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
 from shared.contracts.values import Instant, ReadModel
@@ -43,6 +45,16 @@ class UserAccountClient(Protocol):
         """Change fields of an account; a repetition with the same `change_id` changes nothing more.
 
         Raises NotFound, Stale, EmailTaken or LastAdmin.
+        """
+
+
+class HeadSigner(Protocol):
+    """auth-service, which signs the heads of the audit trail with a key that signs nothing else."""
+
+    async def sign(self, day: date, head: AuditHeadBody) -> AuditHeadSignature:
+        """Return the signature of a day's head; repeating the call returns the first one.
+
+        Raises AuditHeadDiffers when another head of this day was signed before, or Unavailable.
         """
 
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.audit_chain import AuditChainReads, AuditChainWrites
 from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
@@ -15,12 +16,12 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites):
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, AuditChainWrites, FormerIdWrites):
     """Implements UserTransaction and AuditTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads, FormerIdReads):
+class SqlAdminStore(AuditReads, AuditChainReads, FormerIdReads):
     """Implements UserStore and AuditStore."""
 
     database: Database

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +17,7 @@ from shared.contracts.identity import Role, Service
 from shared.kit.cursors import parse_instant_and_id
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
-from shared.kit.sql import Database, insert_if_absent
+from shared.kit.sql import Database
 
 COLUMNS = AUDIT_LINES.c
 INSERT_LINE = insert(AUDIT_LINES)
@@ -24,8 +27,11 @@ SORT_COLUMNS = (COLUMNS.at, COLUMNS.id)
 class AuditWrites(SqlTransaction):
     """The part of SqlAdminTransaction that appends to the audit trail."""
 
+    async def has_line(self, line_id: UUID) -> bool:
+        return await self.connection.scalar(select(COLUMNS.id).where(COLUMNS.id == line_id)) is not None
+
     async def append_line(self, line: AuditLine) -> None:
-        await insert_if_absent(self.connection, INSERT_LINE, asdict(line))
+        await self.connection.execute(INSERT_LINE, row_from_line(line))
 
 
 class AuditReads:
@@ -38,10 +44,33 @@ class AuditReads:
         async with self.database.read() as connection:
             return [line_from_row(row) for row in await connection.execute(matching_lines(wanted, limit, after))]
 
+    async def list_day_lines(self, day: date, after_position: int, limit: int) -> list[AuditLine]:
+        query = select(AUDIT_LINES).where(COLUMNS.day == day, COLUMNS.position > after_position).order_by(COLUMNS.position).limit(limit)
+        async with self.database.read() as connection:
+            return [line_from_row(row) for row in await connection.execute(query)]
+
+
+def row_from_line(line: AuditLine) -> dict[str, Any]:
+    """Return the row of AUDIT_LINES of a line that has its place in the chain."""
+    fields = asdict(line)
+    before, after = fields.pop("before"), fields.pop("after")
+    return fields | {"state_before": _state_text(before), "state_after": _state_text(after)}
+
 
 def line_from_row(row: Any) -> AuditLine:
     """Return the line of a row of AUDIT_LINES."""
-    return AuditLine(**{**row._mapping, "actor_role": Role(row.actor_role), "source": Service(row.source)})
+    fields = dict(row._mapping)
+    before, after = fields.pop("state_before"), fields.pop("state_after")
+    fields |= {"actor_role": Role(row.actor_role), "source": Service(row.source), "before": _state(before), "after": _state(after)}
+    return AuditLine(**fields)
+
+
+def _state_text(state: Mapping[str, str | None] | None) -> str | None:
+    return None if state is None else json.dumps(state, sort_keys=True)
+
+
+def _state(text: str | None) -> dict[str, str | None] | None:
+    return None if text is None else json.loads(text)
 
 
 def matching_lines(wanted: AuditFilter, limit: int, after: tuple[str, ...] | None) -> Select[Any]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
-from admin_svc.ports import AuditStore, OldAuditLines
+from admin_svc.domain.audit_chain import first_kept_day
+from admin_svc.ports import AuditStore, AuditTransaction, OldAuditLines
 from shared.contracts.events import AuditRecorded, PatientMerged
-from shared.contracts.values import years_before
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
@@ -28,7 +28,7 @@ class AuditTrail:
         """Append the line that an event reports."""
         async with self.store.begin() as tx:
             if await tx.mark_handled(event.id):
-                await tx.append_line(AuditLine.from_event(event, self.now()))
+                await append_to_chain(tx, AuditLine.from_event(event, self.now()))
 
     @retry_on_abort
     async def record_merge(self, event: PatientMerged) -> None:
@@ -49,9 +49,24 @@ class AuditTrail:
         return await self.store.list_lines(wanted, limit + 1, after)
 
 
+async def append_to_chain(tx: AuditTransaction, line: AuditLine) -> None:
+    """Append a line at the end of the chain, unless its id is stored already: the stored line stays as it is.
+
+    Other transactions that append wait until this one ends. The first line of a day stores the head of the day before it.
+    """
+    end = await tx.lock_chain_end()
+    if await tx.has_line(line.id):
+        return
+    new_end, chained = end.append(line)
+    if end.day is not None and not end.is_closed and new_end.day != end.day:
+        await tx.insert_head(end.head(line.recorded_at))
+    await tx.append_line(chained)
+    await tx.save_chain_end(new_end)
+
+
 @dataclass(frozen=True, slots=True)
 class AuditRetention:
-    """Deletes lines about what happened more than `keep_years` years ago. Nothing else deletes lines."""
+    """Deletes the lines of recording days that ended more than `keep_years` years ago. Nothing else deletes lines."""
 
     lines: OldAuditLines
     keep_years: int
@@ -59,16 +74,16 @@ class AuditRetention:
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
-        before, count = years_before(self.now(), self.keep_years), 0
+        before, count = first_kept_day(self.now(), self.keep_years), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted
-            if deleted < DELETED_AT_ONCE:
+            if not deleted:
                 break
         if count:
             log_event("audit_lines_deleted", lines=count, before=before.isoformat())
         return count
 
     @retry_on_abort
-    async def _delete_some(self, before: datetime) -> int:
-        return await self.lines.delete_lines(before, DELETED_AT_ONCE)
+    async def _delete_some(self, before: date) -> int:
+        return await self.lines.delete_lines(before, self.now(), DELETED_AT_ONCE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.contracts.refusals import Invalid, NotFound, TooMany, Unauthenticated, facts
+from shared.contracts.refusals import Conflict, Invalid, NotFound, TooMany, Unauthenticated, facts
 
 
 class NoSuchAccount(NotFound):
@@ -80,3 +80,11 @@ class ExpiresInThePast(Invalid):
     detail = "The expiry must be in the future."
     remedy = "Send a later `expires_at`, or leave it out for a client that does not expire."
     example_pointers = ("/expires_at",)
+
+
+class AuditHeadDiffers(Conflict):
+    """Raised when another head of the audit trail was signed for this day."""
+
+    code = "audit_head_differs"
+    detail = "Another head of this day of the audit trail was signed before."
+    remedy = "The audit trail has been changed since this day was signed. Compare the lines with a backup."

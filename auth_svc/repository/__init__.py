@@ -10,6 +10,7 @@ from uuid import UUID
 
 from auth_svc.repository.accounts import AccountReads, AccountWrites
 from auth_svc.repository.api_clients import ApiClientReads, ApiClientWrites
+from auth_svc.repository.audit_heads import AuditHeadWrites
 from auth_svc.repository.login_attempts import LoginAttemptWrites, delete_expired_attempts
 from auth_svc.repository.sessions import SessionReads, SessionWrites, delete_expired, list_unnumbered_sessions, number_sessions
 from auth_svc.repository.tables import INFRASTRUCTURE
@@ -20,7 +21,7 @@ from shared.kit.sql import Database
 
 
 @dataclass
-class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites, ApiClientWrites):
+class SqlAuthTransaction(AccountWrites, SessionWrites, LoginAttemptWrites, ApiClientWrites, AuditHeadWrites):
     """Implements AuthTransaction. `events` are the events that were added."""
 
     events: list[Event] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
@@ -108,10 +108,24 @@ API_CLIENTS = Table(
     Index("api_clients_by_creation", "created_at", "id"),
 )
 
+# The `slot` says what a key signs: access tokens, or heads of the audit trail.
 SIGNING_KEYS = Table(
     "signing_keys",
     METADATA,
     Column("slot", Integer, primary_key=True, autoincrement=False),
     Column("kid", binary_string(64), nullable=False),
     Column("sealed", Text, nullable=False),
+)
+
+# The heads of the audit trail that were signed: of each day one, so that no second history of a day is ever signed.
+SIGNED_AUDIT_HEADS = Table(
+    "signed_audit_heads",
+    METADATA,
+    Column("day", Date, primary_key=True),
+    Column("line_count", BigInteger, nullable=False),
+    Column("hash", binary_string(64), nullable=False),
+    Column("previous_hash", binary_string(64), nullable=False),
+    Column("key_id", binary_string(64), nullable=False),
+    Column("signature", Text, nullable=False),
+    Column("signed_at", UtcDateTime, nullable=False),
 )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import Depends, Query, Request, Response
 
 from auth_svc.domain.accounts import Account
-from auth_svc.domain.refusals import NoSuchAccount, PasswordTooWeak, TokenInvalid
+from auth_svc.domain.audit_heads import SignedAuditHead
+from auth_svc.domain.refusals import AuditHeadDiffers, NoSuchAccount, PasswordTooWeak, TokenInvalid
 from auth_svc.routes.identity import UseAccounts, UseCreation, UseSessions
+from auth_svc.routes.oauth import UseSigning
 from auth_svc.schemas import ExportedAccountOut, ResetTokenOut, RevokedSessionsOut, UpdateAccount
 from auth_svc.usecases.accounts import ExportedAccount
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.sessions import RevokedSessions
+from shared.contracts.audit import AuditHeadBody, AuditHeadSignature
 from shared.contracts.contacts import AccountContacts, AccountSearch, ContactRequest, FoundAccounts
 from shared.contracts.http import AccountContact, AccountSummary, CreateAccount
 from shared.contracts.identity import Caller, Role, Service
@@ -96,6 +100,12 @@ async def change_account(
 async def get_reset_token(reset_id: UUID, _caller: NotificationService, resets: UsePasswordResets) -> ResetTokenOut:
     token, expires_at = await resets.get_token(reset_id)
     return ResetTokenOut(token=token, expires_at=expires_at)
+
+
+@router.put("/audit-heads/{day}", response_model=AuditHeadSignature, responses=refusals(AuditHeadDiffers))
+async def sign_audit_head(day: date, body: AuditHeadBody, _caller: AdminService, signing: UseSigning) -> SignedAuditHead:
+    """Repeating the call returns the first signature."""
+    return await signing.sign(day, body)
 
 
 @router.get("/ended-sessions", response_model=RevokedSessionsOut)

@@ -18,6 +18,7 @@ from auth_svc.routes.client_network import client_network, is_from_gateway
 from auth_svc.routes.identity import UseSessions
 from auth_svc.schemas import JsonWebKeySet, OpenIdConfigurationOut, TokenErrorOut, TokenOut, normalize_email
 from auth_svc.usecases.api_clients import ApiClients
+from auth_svc.usecases.audit_heads import AuditHeadSigning
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import OpenIdConfiguration, TokenIssuer
 from shared.contracts.refusals import NotFound, Unauthenticated
@@ -31,6 +32,7 @@ router = routes.service_router(tags=["Identity"])
 # Not a service_router: the token endpoint takes a form, and its errors have the format of RFC 6749.
 token_router = APIRouter(tags=["Identity"], route_class=TokenRoute)
 UseTokens = Annotated[TokenIssuer, use_case(TokenIssuer)]
+UseSigning = Annotated[AuditHeadSigning, use_case(AuditHeadSigning)]
 UseConfiguration = Annotated[OpenIdConfiguration, use_case(OpenIdConfiguration)]
 PUBLIC_CACHING = {"Cache-Control": "public, max-age=300"}
 INVALID_SCOPE = "invalid_scope"
@@ -108,6 +110,18 @@ async def get_jwks(response: Response, tokens: UseTokens) -> dict[str, Any]:
     """A JSON Web Key Set (RFC 7517) with the keys of RS256 signatures."""
     response.headers.update(PUBLIC_CACHING)
     return {"keys": tokens.public_keys()}
+
+
+@router.get(
+    "/.well-known/audit-keys.json",
+    operation_id="get_audit_keys",
+    response_model=JsonWebKeySet,
+    summary="Get the keys that verify heads of the audit trail",
+)
+async def get_audit_keys(response: Response, signing: UseSigning) -> dict[str, Any]:
+    """A JSON Web Key Set (RFC 7517) with the keys of the signatures that `GET /admin/audit/heads` lists. They sign nothing else."""
+    response.headers.update(PUBLIC_CACHING)
+    return {"keys": signing.public_keys()}
 
 
 @router.get(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.contracts.audit import AuditState
 from shared.contracts.http import Actor, DoctorRules, LeaveOutcome, ServiceTypeRules, VisitMode
 from shared.contracts.identity import Role, Service
 from shared.contracts.values import Instant
@@ -178,7 +179,8 @@ class AuditRecorded(Event):
     """Somebody read or changed data of a person, or was refused.
 
     `action` is `noun.verb`, such as `medical_history.read`. `relation` says why the actor may; it is null after a refusal. `row_id`
-    names the row of the service `source` that this is about; free text stays in that row.
+    names the row of the service `source` that this is about; free text stays in that row. `before` and `after` are the codes, ids and
+    instants that a change changed.
     """
 
     topic = "audit.recorded.v1"
@@ -192,6 +194,8 @@ class AuditRecorded(Event):
     row_id: UUID | None = None
     request_id: str | None = None
     source: Service
+    before: AuditState | None = None
+    after: AuditState | None = None
 
 
 class DoctorChanged(Event):

@@ -5,27 +5,30 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from sqlalchemy import func, insert, select, text
 
 import admin_svc
-from admin_svc.domain.audit import MAX_FORMER_IDS, AuditFilter
+from admin_svc.domain.audit import MAX_FORMER_IDS, AuditFilter, AuditLine
+from admin_svc.domain.audit_chain import FIRST_HASH, line_hash
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.audit import matching_lines
-from admin_svc.repository.old_audit_lines import SqlOldAuditLines, oldest_lines
-from admin_svc.repository.tables import AUDIT_LINES, FORMER_IDS
+from admin_svc.repository.old_audit_lines import SqlOldAuditLines, oldest_day, oldest_positions
+from admin_svc.repository.tables import AUDIT_HEADS, AUDIT_LINES, FORMER_IDS
 from admin_svc.usecases.audit import AuditRetention
 from shared.contracts.events import AuditRecorded, PatientMerged
 from shared.contracts.identity import Role, Service
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.running import NOON, RunningService, run_service
+from tests.running import NOON, RunningService, not_found_response, run_service
 from tests.tokens import bearer, service_bearer
 
 ADMIN = bearer(Role.ADMIN)
@@ -35,8 +38,16 @@ DOCTOR, NURSE, SAM, KIM, LEE = (UUID(int=number) for number in range(1, 6))
 @pytest.fixture
 async def admin(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
     """The service on SQLite and on MariaDB."""
-    async with run_service("admin_svc", tmp_path, database_url=sql_url) as service:
+    async with run_service("admin_svc", tmp_path, sign_heads, database_url=sql_url, retention_database_url=sql_url) as service:
         yield service
+
+
+def sign_heads(request: httpx.Request) -> httpx.Response:
+    """Answer as auth-service does when it signs a head of the audit trail."""
+    if not request.url.path.startswith("/internal/audit-heads/"):
+        return not_found_response()
+    day = request.url.path.rpartition("/")[2]
+    return httpx.Response(200, json={"day": day, "key_id": "key-1", "signature": f"signed {day}"})
 
 
 def an_audit_event(**changes: Any) -> AuditRecorded:
@@ -64,9 +75,10 @@ async def list_lines(service: RunningService, **params: Any) -> list[dict[str, A
 
 
 async def test_a_line_shows_who_did_what_to_whom_and_why_they_may(admin: RunningService) -> None:
-    event = an_audit_event()
+    event = an_audit_event(before={"status": "booked"}, after={"status": "cancelled"})
     await admin.publish_event(event)
     response = await admin.http.get("/admin/audit", headers=ADMIN)
+    line = replace(AuditLine.from_event(event, NOON), day=NOON.date(), position=1)
     assert response.headers["cache-control"] == "no-store"
     assert response.json() == {
         "next": None,
@@ -83,7 +95,12 @@ async def test_a_line_shows_who_did_what_to_whom_and_why_they_may(admin: Running
                 "row_id": str(UUID(int=9)),
                 "source": "patient-service",
                 "request_id": "req-1",
-                "hash": None,
+                "before": {"status": "booked"},
+                "after": {"status": "cancelled"},
+                "recorded_at": "2026-03-02T12:00:00Z",
+                "day": "2026-03-02",
+                "position": 1,
+                "hash": line_hash(line, FIRST_HASH),
             }
         ],
     }
@@ -174,30 +191,64 @@ async def count_lines(url: str) -> int:
         return int(await connection.scalar(select(func.count()).select_from(AUDIT_LINES)) or 0)
 
 
-async def test_lines_stay_for_the_years_of_the_setting_and_are_deleted_then(admin: RunningService, sql_url: str) -> None:
+async def test_whole_days_stay_for_the_years_of_the_setting_and_are_deleted_then(admin: RunningService, sql_url: str) -> None:
     await admin.publish_event(an_audit_event())
     await admin.publish_event(an_audit_event(occurred_at=NOON + timedelta(hours=3)))
+    await admin.advance(timedelta(days=1))
+    await admin.publish_event(an_audit_event())
 
-    admin.clock.advance(NOON.replace(year=NOON.year + 10) - NOON)
+    admin.clock.advance(NOON.replace(year=NOON.year + 10) - NOON - timedelta(days=1))
     await admin.run_until_idle()
-    assert await count_lines(sql_url) == 2
+    assert await count_lines(sql_url) == 3
 
-    admin.clock.advance(timedelta(hours=2))
+    admin.clock.advance(timedelta(hours=13))
     await admin.run_until_idle()
     assert await count_lines(sql_url) == 1
+    heads = (await admin.http.get("/admin/audit/heads", headers=ADMIN)).json()["items"]
+    assert [(head["day"], head["lines"], head["lines_deleted_at"]) for head in heads] == [
+        ("2026-03-03", 1, None),
+        ("2026-03-02", 2, "2036-03-03T01:00:00Z"),
+    ]
+
+
+async def test_lines_of_a_day_that_is_not_signed_are_not_deleted(tmp_path: Path) -> None:
+    async with run_service("admin_svc", tmp_path) as service:
+        await service.publish_event(an_audit_event())
+        await service.advance(timedelta(days=365 * 11))
+        assert len(await list_lines(service)) == 1
+
+
+async def test_without_a_user_who_may_delete_lines_no_line_is_deleted_on_mysql(
+    tmp_path: Path, mysql_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with run_service("admin_svc", tmp_path, sign_heads, database_url=mysql_url) as service:
+        assert "audit_retention_off" in caplog.text
+        await service.publish_event(an_audit_event())
+        await service.advance(timedelta(days=365 * 11))
+        assert len(await list_lines(service)) == 1
 
 
 async def test_a_stopped_run_goes_on_with_the_oldest_lines_in_bounded_pages(sql_url: str) -> None:
     migrate("admin_svc", sql_url)
     async with Database(sql_url) as database:
         await fill(database, 1500)
-        lines = SqlOldAuditLines(database)
-        assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 700
-        assert await AuditRetention(lines, 1, lambda: NOON.replace(year=NOON.year + 1) + timedelta(seconds=1200)).delete_old() == 500
-        assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 0
-        plan = await explain(database, oldest_lines(NOON, 500))
-        assert "audit_lines_by_time" in plan, plan
-    assert await count_lines(sql_url) == 300
+        await insert_signed_head(database, 1500)
+        lines, next_year = SqlOldAuditLines(database), NOON.replace(year=NOON.year + 1)
+        assert await lines.delete_lines(NOON.date(), NOON, 700) == 0
+        assert await lines.delete_lines(NOON.date() + timedelta(days=1), NOON, 700) == 700
+        assert await AuditRetention(lines, 1, lambda: next_year).delete_old() == 0
+        for query in (oldest_day(NOON.date()), oldest_positions(NOON.date(), 500)):
+            plan = await explain(database, query)
+            assert "audit_lines_by_position" in plan, plan
+            assert "filesort" not in plan, plan
+        assert await AuditRetention(lines, 1, lambda: next_year + timedelta(days=1)).delete_old() == 800
+    assert await count_lines(sql_url) == 0
+
+
+async def insert_signed_head(database: Database, lines: int) -> None:
+    row = {"day": NOON.date(), "line_count": lines, "hash": "0" * 64, "previous_hash": "0" * 64, "closed_at": NOON}
+    async with database.write() as connection:
+        await connection.execute(insert(AUDIT_HEADS), row | {"key_id": "key-1", "signature": "signed", "signed_at": NOON})
 
 
 def test_only_the_retention_job_deletes_lines_and_no_statement_changes_them() -> None:
@@ -207,7 +258,7 @@ def test_only_the_retention_job_deletes_lines_and_no_statement_changes_them() ->
     modules = {path: path.read_text() for path in package.rglob("*.py")}
     assert {path.name for path, source in modules.items() if "AUDIT_LINES" in source} == {"tables.py", "audit.py", "old_audit_lines.py"}
     assert [path.name for path, source in modules.items() if changing.search(source)] == ["old_audit_lines.py"]
-    assert "update" not in modules[package / "repository" / "old_audit_lines.py"]
+    assert "update(AUDIT_LINES" not in modules[package / "repository" / "old_audit_lines.py"]
     importing = {path.name for path, source in modules.items() if "old_audit_lines import" in source}
     assert importing == {"wiring.py"}
     writes = re.findall(r"from sqlalchemy import (.*)", modules[package / "repository" / "audit.py"])
@@ -297,10 +348,13 @@ async def fill(database: Database, count: int) -> None:
     """Insert lines: one in ten is a read of a profile; there are 7 actors and 5 subjects."""
     line = an_audit_event().model_dump() | {"recorded_at": NOON}
     line["at"] = line.pop("occurred_at")
+    line |= {"state_before": line.pop("before"), "state_after": line.pop("after"), "day": NOON.date()}
     rows = [
         line
         | {
             "id": UUID(int=number),
+            "position": number + 1,
+            "hash": "0" * 64,
             "at": NOON + timedelta(seconds=number),
             "actor_id": UUID(int=number % 7),
             "subject_id": UUID(int=number % 5),
