@@ -76,6 +76,7 @@ CODES: dict[str, Repair] = {
     "notified_visit_missing": Repair("notification-service does not know a booked visit, so that nobody is reminded.", MOVE_AND_BACK),
     "notified_visit_differs": Repair("notification-service knows another state of a visit.", MOVE_AND_BACK),
     "reminder_without_visit": Repair("A reminder is planned for a visit that does not take place, or at another time.", MOVE_AND_BACK),
+    "reminder_missing": Repair("A reminder that is wanted was not planned.", "Let the patient save the preferences again."),
     "reminder_without_message": Repair("A reminder was queued, and its message is gone.", "Tell the person about the visit."),
     "visit_missing": Repair("A visit is missing in the booking history.", REBUILD),
     "visit_differs": Repair("The booking history shows another state of a visit.", REBUILD),

@@ -85,13 +85,17 @@ class ServerStores(SqlStores):
 
 @dataclass
 class Victims:
-    """What the corruptions may take: ids of booked visits, of people, and of visits in groups. None is taken twice."""
+    """What the corruptions may take: ids of booked visits, of people, and of visits in groups. None is taken twice.
+
+    `reminded_visit` is that of a patient who has chosen when to be reminded.
+    """
 
     stores: WritableStores
     visits: list[str]
     group_visits: list[str]
     patients: list[str]
     doctors: list[str]
+    reminded_visit: str
     taken: dict[str, str] = field(default_factory=dict)
 
     def visit(self) -> tuple[str, str]:
@@ -298,6 +302,12 @@ def lose_the_message_of_a_reminder(victims: Victims) -> str:
     return visit
 
 
+def forget_a_reminder(victims: Victims) -> str:
+    visit, hex_id = victims.reminded_visit, UUID(victims.reminded_visit).hex
+    victims.stores.execute(Service.NOTIFICATION, "DELETE FROM reminders WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
 def forget_a_visit_to_remind_of(victims: Victims) -> str:
     visit, hex_id = victims.visit()
     victims.stores.execute(Service.NOTIFICATION, "DELETE FROM reminders WHERE appointment_id = :id", id=hex_id)
@@ -406,6 +416,7 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a message is sent twice": ("message_sent_twice", send_a_message_twice),
     "a reminder is for another time": ("reminder_without_visit", shift_a_reminder),
     "a queued reminder has no message": ("reminder_without_message", lose_the_message_of_a_reminder),
+    "a reminder is not planned": ("reminder_missing", forget_a_reminder),
     "a visit is not reminded of": ("notified_visit_missing", forget_a_visit_to_remind_of),
     "a visit has another status for reminders": ("notified_visit_differs", remind_of_another_time),
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),

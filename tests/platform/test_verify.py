@@ -124,11 +124,16 @@ def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlSt
     start = clinic.next_start()
     group_visits = [book(patient, clinic.group, clinic.doctor, start)["id"] for patient in patients[:3]]
     doctors = [create_doctor(clinic.admin, clinic.service).id for _ in range(2)]
+    chooser = register_patient(platform)
+    preferences = chooser.request("GET", "/patients/me/preferences")
+    chosen = {"channels": preferences["channels"], "reminder_offsets_minutes": [120, 30]}
+    chooser.request("PUT", "/patients/me/preferences", chosen, if_match=preferences["version"])
+    reminded = clinic.book(chooser)["id"]
     lonely = [register_patient(platform).id for _ in range(2)]
-    wait_until(lambda: _is_notified(clinic, [*visits, *group_visits]), seconds=600)
+    wait_until(lambda: _is_notified(clinic, [*visits, *group_visits, reminded]), seconds=600)
     platform.run_until_idle()
     stop()
-    victims = Victims(stores, visits, group_visits, lonely, doctors)
+    victims = Victims(stores, visits, group_visits, lonely, doctors, reminded)
     planted = {name: plant(victims) for name, (_, plant) in CORRUPTIONS.items()}
     result = asyncio.run(audit(open_stores(stores.urls, in_an_hour, bus=bus), patience_seconds=0))
     return CorruptedClinic(result_document(result, with_repairs=True)["faults"], planted)

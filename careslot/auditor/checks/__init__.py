@@ -11,6 +11,7 @@ from careslot.auditor.checks.grains import ClaimGrainCheck, LaneCheck
 from careslot.auditor.checks.groups import GroupCheck
 from careslot.auditor.checks.history import HistoryCheck
 from careslot.auditor.checks.messages import ConfirmationCheck, SingleMessageCheck
+from careslot.auditor.checks.planned_reminders import PlannedReminderCheck
 from careslot.auditor.checks.reminders import ReminderCheck
 from careslot.auditor.checks.reservations import ReservationCheck
 from careslot.auditor.findings import Check
@@ -25,6 +26,7 @@ ALL_CHECKS: Sequence[Check] = (
     SingleMessageCheck(),
     ConfirmationCheck(),
     ReminderCheck(),
+    PlannedReminderCheck(),
     HistoryCheck(),
     AccountCheck(),
     AuditTrailCheck(),

@@ -14,6 +14,7 @@ from careslot.auditor.checks.accounts import Profiles, judge_account
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.grains import judge_grain
 from careslot.auditor.checks.groups import judge_session
+from careslot.auditor.checks.planned_reminders import judge_plan
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.looks import STUCK_AFTER
 from scheduling_svc.repository.tables import ClaimKind
@@ -171,3 +172,48 @@ def test_a_leave_that_was_not_followed_yet_waits_and_a_merge_too() -> None:
     wrong = judge_reservation(ID, booked, claim_facts(patient_id=A), booked, NOW, {PATIENT: [B, C]})
     assert wrong is not None
     assert wrong.since is None
+
+
+def planned_visit(**changes: Any) -> FoundRow:
+    times = {"starts_at": START, "wanted_since": NOW - timedelta(days=1)}
+    return FoundRow(**{"appointment_id": A, "revision": 1, "version": 1, **times, **changes})
+
+
+def chooser(**changes: Any) -> FoundRow:
+    state = {"active": True, "has_account": True, "reminders_consent": True, "quiet_hours": None, "version": 1, "preferences_version": 2}
+    return FoundRow(**{"id": PATIENT, "reminder_offsets_minutes": [120, 30], "offsets_changed_at": NOW, **state, **changes})
+
+
+SERVICE_OFFSETS = FoundRow(id=C, version=1, reminder_offsets_minutes=[15])
+KNOWN = {(PATIENT, "preferences"): 2}
+BOTH = {(PATIENT, START, 120), (PATIENT, START, 30)}
+
+
+@pytest.mark.parametrize(
+    ("patient", "service", "reminders", "missing"),
+    [
+        pytest.param(chooser(), None, BOTH, [], id="both are there"),
+        pytest.param(chooser(), None, {(PATIENT, START, 120)}, ["30"], id="one is missing"),
+        pytest.param(chooser(), None, {(PATIENT, NOW, 120), (PATIENT, NOW, 30)}, ["120", "30"], id="for another start"),
+        pytest.param(chooser(offsets_changed_at=START - timedelta(minutes=60)), None, {(PATIENT, START, 30)}, [], id="wanted too late"),
+        pytest.param(chooser(reminder_offsets_minutes=[]), None, set(), [], id="none are wanted"),
+        pytest.param(chooser(reminder_offsets_minutes=None), None, set(), [], id="those of the clinic"),
+        pytest.param(
+            chooser(reminder_offsets_minutes=None),
+            FoundRow(id=C, version=1, reminder_offsets_minutes=[15]),
+            set(),
+            ["15"],
+            id="of the service",
+        ),
+        pytest.param(chooser(preferences_version=3), None, set(), [], id="a change is on its way"),
+        pytest.param(chooser(version=2), None, set(), [], id="a change of the profile is on its way"),
+        pytest.param(chooser(reminders_consent=False), None, set(), [], id="no consent"),
+        pytest.param(chooser(active=False), None, set(), [], id="inactive"),
+        pytest.param(chooser(has_account=False), None, set(), [], id="no account"),
+        pytest.param(chooser(quiet_hours={"since": "22:00"}), None, set(), [], id="quiet hours"),
+    ],
+)
+def test_a_visit_has_the_reminders_that_were_chosen(
+    patient: FoundRow, service: FoundRow | None, reminders: set[tuple[UUID, Any, int]], missing: list[str]
+) -> None:
+    assert [fault.ids["minutes_before"] for fault in judge_plan(planned_visit(), patient, service, KNOWN, reminders)] == missing
