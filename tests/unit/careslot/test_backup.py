@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sqlite3
 import stat
 from contextlib import closing
@@ -21,7 +22,9 @@ from careslot.backup.restore import FolderNotEmpty, NewerRelease, settle, unpack
 from careslot.backup.snapshots import DatabasesBusy, copy_state, pinned_states
 from careslot.services import PACKAGES
 from shared.contracts.events import PatientErased
+from shared.kit.bus_embedded import EmbeddedBus
 
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
 PASSPHRASE = "correct horse battery staple"
 CHEAP = 4  # the binary logarithm of the cost: the tests need no protection
 
@@ -191,14 +194,32 @@ def test_nothing_is_left_of_a_backup_that_cannot_be_restored(installation: Path,
 async def test_a_list_of_erasures_survives_a_line_that_was_cut_off(tmp_path: Path) -> None:
     path, patients = tmp_path / "data.erasures", [uuid4() for _ in range(3)]
     erasures = ErasureList(path)
-    now = datetime(2026, 3, 2, tzinfo=UTC)
     for patient_id in (patients[0], patients[1], patients[0]):
-        await erasures.append(PatientErased(id=uuid4(), occurred_at=now, patient_id=patient_id, erasure_id=uuid4(), pass_number=1))
+        await erasures.append(PatientErased(id=uuid4(), occurred_at=NOW, patient_id=patient_id, erasure_id=uuid4(), pass_number=1))
     with path.open("a") as file:
         file.write("2026-03-02T00:00:00Z 01a2")
-    await erasures.append(PatientErased(id=uuid4(), occurred_at=now, patient_id=patients[2], erasure_id=uuid4(), pass_number=1))
+    await erasures.append(PatientErased(id=uuid4(), occurred_at=NOW, patient_id=patients[2], erasure_id=uuid4(), pass_number=1))
     assert read_erased_patients(path) == patients
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_erasures_that_were_made_while_no_list_was_open_are_appended_later(tmp_path: Path) -> None:
+    path, event = (
+        tmp_path / "data.erasures",
+        PatientErased(id=uuid4(), occurred_at=NOW, patient_id=uuid4(), erasure_id=uuid4(), pass_number=1),
+    )
+    erased_later = event.model_copy(update={"id": uuid4(), "patient_id": uuid4()})
+    for published in (event, erased_later):
+        async with EmbeddedBus(str(tmp_path / "bus.db"), lambda: NOW) as bus:
+            if published is event:
+                await ErasureList(path).subscribe(bus)
+            await bus.publish(published.topic, str(published.id), json.dumps(published.to_cloudevent("test")).encode())
+            await bus.deliver_due()
+    assert read_erased_patients(path) == [event.patient_id]
+    async with EmbeddedBus(str(tmp_path / "bus.db"), lambda: NOW) as bus:
+        await ErasureList(path).subscribe(bus)
+        await bus.deliver_due()
+    assert read_erased_patients(path) == [event.patient_id, erased_later.patient_id]
 
 
 async def test_a_backup_of_a_newer_release_is_not_brought_to_rest(tmp_path: Path) -> None:
