@@ -21,6 +21,7 @@ RECONCILE = (
 )
 REBUILD = "Run `careslot rebuild history`."
 MOVE_AND_BACK = "Move the appointment to another time and back with PUT /admin/appointments/{id}: both requests write time and claim anew."
+KEEP_BOTH = "Keep copies of both databases. Compare with the heads that others have kept (GET /admin/audit/heads); nothing can be repaired."
 
 CODES: dict[str, Repair] = {
     "lane_taken_twice": Repair(
@@ -89,6 +90,14 @@ CODES: dict[str, Repair] = {
     "account_without_patient": Repair(
         "A patient's account has no profile.", "Disable the account with DELETE /admin/users/{id}; the person registers again."
     ),
+    "audit_line_changed": Repair("A line of the audit trail was changed after it was recorded.", KEEP_BOTH),
+    "audit_lines_missing": Repair("Lines of the audit trail are missing.", KEEP_BOTH),
+    "audit_line_inserted": Repair("A line was put into the audit trail later.", KEEP_BOTH),
+    "audit_day_cut": Repair("The last lines of a day are missing in the audit trail.", KEEP_BOTH),
+    "audit_head_differs": Repair("The head of a day is not that of its lines.", KEEP_BOTH),
+    "audit_head_missing": Repair("The head of a day is missing in the audit trail.", KEEP_BOTH),
+    "audit_signature_wrong": Repair("The head of a day is not the one that auth-service has signed.", KEEP_BOTH),
+    "audit_lines_deleted_early": Repair("Lines of the audit trail were deleted before the clinic may delete them.", KEEP_BOTH),
     "account_without_doctor": Repair(
         "A doctor's account has no profile.", "Disable the account with DELETE /admin/users/{id}, and create the user again."
     ),

@@ -46,6 +46,13 @@ class SqlStores:
         finally:
             engine.dispose()
 
+    def execute_definition(self, service: Service, statement: str) -> None:
+        """Run a statement that changes the definitions of a database, and no rows."""
+        engine = create_engine(self.urls[service].replace("sqlite+aiosqlite", "sqlite"))
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
+
     def change_appointment(self, appointment_id: str, change: Callable[[Document], None]) -> None:
         rows = self.execute(Service.APPOINTMENT, "SELECT document FROM appointments WHERE id = :id", id=appointment_id)
         document = json.loads(rows[0][0])
@@ -361,6 +368,28 @@ def delete_the_profile_of_a_doctor(victims: Victims) -> str:
     return doctor
 
 
+def change_a_line_of_the_audit_trail(victims: Victims) -> str:
+    line = _line_to_change(victims, offset=3)
+    victims.stores.execute(Service.ADMIN, "UPDATE audit_lines SET outcome = 'refused' WHERE id = :id AND outcome <> 'refused'", id=line)
+    return str(UUID(line))
+
+
+def delete_a_line_of_the_audit_trail(victims: Victims) -> str:
+    """Delete a line. The fault names the line that comes after the gap."""
+    line, follower = _line_to_change(victims, offset=8), _line_to_change(victims, offset=9)
+    victims.stores.execute(Service.ADMIN, "DELETE FROM audit_lines WHERE id = :id", id=line)
+    return str(UUID(follower))
+
+
+def _line_to_change(victims: Victims, offset: int) -> str:
+    """Return the id of a line, counted from the newest day's first. Triggers, which a user with all rights can drop, protect the lines."""
+    if isinstance(victims.stores, SqlStores) and victims.stores.urls[Service.ADMIN].startswith("sqlite"):
+        for name in victims.stores.execute(Service.ADMIN, "SELECT name FROM sqlite_master WHERE type = 'trigger'"):
+            victims.stores.execute_definition(Service.ADMIN, f"DROP TRIGGER {name[0]}")
+    query = f"SELECT id FROM audit_lines WHERE outcome = 'done' ORDER BY day DESC, position LIMIT 1 OFFSET {offset}"
+    return str(victims.stores.execute(Service.ADMIN, query)[0][0])
+
+
 CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a grain is missing": ("claim_lacks_time", drop_a_grain),
     "a grain belongs to no claim": ("grain_without_claim", add_a_grain_of_no_claim),
@@ -393,6 +422,8 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),
     "a visit of the history differs": ("visit_differs", change_a_visit_of_the_history),
     "a visit of the history is invented": ("visit_without_appointment", invent_a_visit_of_the_history),
+    "a line of the audit trail is changed": ("audit_line_changed", change_a_line_of_the_audit_trail),
+    "a line of the audit trail is gone": ("audit_lines_missing", delete_a_line_of_the_audit_trail),
     "an account has no profile": ("account_without_patient", delete_the_profile_of_an_account),
     "a patient has no account": ("patient_without_account", delete_the_account_of_a_patient),
     "a doctor has no account": ("doctor_without_account", delete_the_account_of_a_doctor),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from careslot.auditor.checks.accounts import AccountCheck
+from careslot.auditor.checks.audit import AuditTrailCheck
 from careslot.auditor.checks.events import AppointmentEventCheck, OutboxCheck
 from careslot.auditor.checks.grains import ClaimGrainCheck, LaneCheck
 from careslot.auditor.checks.groups import GroupCheck
@@ -28,5 +29,6 @@ ALL_CHECKS: Sequence[Check] = (
     PlannedReminderCheck(),
     HistoryCheck(),
     AccountCheck(),
+    AuditTrailCheck(),
 )
 """In the order in which they run."""
