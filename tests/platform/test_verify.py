@@ -98,8 +98,9 @@ def _check_table_of_inboxes(platform: Embedded) -> None:
     with closing(sqlite3.connect(platform.data / BUS_FILE)) as bus:
         bindings = set(bus.execute("SELECT queue, topic FROM bindings"))
     repeatable = {binding for binding in bindings if binding[0] in (Service.APPOINTMENT.value, QUEUE)} | WITHOUT_INBOX
-    # scheduling-service follows appointments by their versions
-    repeatable |= {binding for binding in bindings if binding[0] == Service.SCHEDULING.value and binding[1].startswith("appointment.")}
+    # scheduling-service and the reports of admin-service follow appointments by their versions, and reminders by their starts
+    by_version = (Service.SCHEDULING.value, Service.ADMIN.value)
+    repeatable |= {binding for binding in bindings if binding[0] in by_version and binding[1].startswith(("appointment.", "reminder."))}
     assert bindings - repeatable == {(service.value, topic) for topic in TOPICS for service in consumers_of(topic)}
 
 
