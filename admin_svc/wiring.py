@@ -10,19 +10,24 @@ from fastapi import FastAPI
 from admin_svc import consumers, jobs
 from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
 from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.clinic_settings import OwnSettings
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
 from admin_svc.usecases.audit import AuditRetention, AuditTrail
+from admin_svc.usecases.clinic_settings import ClinicAdministration
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
 from admin_svc.usecases.users import Users
+from shared.contracts.clinic import ClinicSettings
 from shared.contracts.identity import Service
+from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
+from shared.kit.sql import Database
 
 
 @asynccontextmanager
@@ -30,8 +35,8 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_pruning(database, INFRASTRUCTURE)
-        store = SqlAdminStore(database, runtime.clock)
+        store = SqlAdminStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        clinic = await follow_own_settings(runtime, database, store)
         accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
         doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))
         patients = HttpPatientNameClient(runtime.client(Service.PATIENT))
@@ -45,7 +50,20 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
 
         reports = HttpErasureReports(runtime.client(Service.PATIENT))
         await consumers.subscribe(runtime, trail, UserErasure(store, runtime.stored_answers, reports))
-        retention = AuditRetention(SqlOldAuditLines(database), settings.keep_audit_years, runtime.clock)
+        retention = AuditRetention(
+            SqlOldAuditLines(database), lambda: clinic().retention.audit_years or settings.keep_audit_years, runtime.clock
+        )
         jobs.schedule_jobs(runtime.jobs, creation, retention, runtime.lease_holder(database, INFRASTRUCTURE))
         async with runtime.jobs:
             yield
+
+
+async def follow_own_settings(runtime: ServiceRuntime, database: Database, store: SqlAdminStore) -> ClinicFollower:
+    """Provide the use cases of the clinic's settings, and return what knows the clinic as another instance may have changed it."""
+
+    async def fetch() -> ClinicSettings:
+        return (await store.read_settings()).settings
+
+    follower = await runtime.follow_clinic(OwnSettings(database), fetch=fetch)
+    runtime.provide(ClinicAdministration(store, follower.defaults, runtime.clock))
+    return follower

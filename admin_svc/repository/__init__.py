@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from admin_svc.repository.audit import AuditReads, AuditWrites
+from admin_svc.repository.clinic_settings import ClinicSettingsReads, ClinicSettingsWrites
 from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
@@ -15,18 +16,22 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites):
-    """Implements UserTransaction and AuditTransaction."""
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, ClinicSettingsWrites):
+    """Implements UserTransaction, AuditTransaction and SettingsTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads, FormerIdReads):
-    """Implements UserStore and AuditStore."""
+class SqlAdminStore(AuditReads, FormerIdReads, ClinicSettingsReads):
+    """Implements UserStore, AuditStore and SettingsStore. It calls `wake_relay` after a commit that added an event."""
 
     database: Database
     now: Clock
+    wake_relay: Callable[[], None] = lambda: None
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[SqlAdminTransaction]:
         async with self.database.write() as connection:
-            yield SqlAdminTransaction(connection, INFRASTRUCTURE, Service.ADMIN, self.now)
+            tx = SqlAdminTransaction(connection, INFRASTRUCTURE, Service.ADMIN, self.now)
+            yield tx
+        if tx.has_events:
+            self.wake_relay()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, MetaData, Table
+from sqlalchemy import Column, Index, Integer, MetaData, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -50,3 +50,15 @@ FORMER_IDS = Table(
     Index("former_ids_by_patient", "into_id", "patient_id"),
 )
 """The patients who were merged into another one, each as the merge was announced: that one may have been merged since, too."""
+
+CLINIC_SETTINGS = Table(
+    "clinic_settings",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, nullable=False, unique=True),
+    Column("settings", MediumText, nullable=False),
+    Column("changes", MediumText, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", Id, nullable=False),
+)
+"""A row for each version of the clinic's settings; `id` is that of the change. Rows are inserted and read, never changed."""

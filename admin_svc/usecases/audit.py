@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -54,12 +55,12 @@ class AuditRetention:
     """Deletes lines about what happened more than `keep_years` years ago. Nothing else deletes lines."""
 
     lines: OldAuditLines
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
-        before, count = years_before(self.now(), self.keep_years), 0
+        before, count = years_before(self.now(), self.keep_years()), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted

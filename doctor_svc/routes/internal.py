@@ -69,13 +69,13 @@ async def list_contacts(
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken, NotADoctorsAccount))
 async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     """Create a doctor and their account; a doctor who exists is returned as they are."""
-    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic_time_zone), body.password)).rules())
+    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic().time_zone), body.password)).rules())
 
 
 @router.put("/pending-doctors/{doctor_id}", status_code=204, responses=refusals(UnknownService))
 async def prepare_doctor(doctor_id: UUID, body: CreateDoctor, _caller: AdminService, doctors: UseDoctors) -> None:
     """Store a doctor who stays invisible until the account has the role; `PUT /internal/doctors/{id}` then confirms them."""
-    await doctors.prepare(body.to_doctor(doctor_id, doctors.clinic_time_zone))
+    await doctors.prepare(body.to_doctor(doctor_id, doctors.clinic().time_zone))
 
 
 @router.delete("/pending-doctors/{doctor_id}", status_code=204)

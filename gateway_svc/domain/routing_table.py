@@ -59,6 +59,7 @@ ROUTING_TABLE = (
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
     RoutingEntry("/admin", Service.ADMIN),
+    RoutingEntry("/clinic", Service.ADMIN),
     RoutingEntry("/webhooks", Service.NOTIFICATION),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

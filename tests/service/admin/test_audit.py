@@ -193,7 +193,9 @@ async def test_a_stopped_run_goes_on_with_the_oldest_lines_in_bounded_pages(sql_
         await fill(database, 1500)
         lines = SqlOldAuditLines(database)
         assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 700
-        assert await AuditRetention(lines, 1, lambda: NOON.replace(year=NOON.year + 1) + timedelta(seconds=1200)).delete_old() == 500
+        assert (
+            await AuditRetention(lines, lambda: 1, lambda: NOON.replace(year=NOON.year + 1) + timedelta(seconds=1200)).delete_old() == 500
+        )
         assert await lines.delete_lines(NOON + timedelta(seconds=1200), 700) == 0
         plan = await explain(database, oldest_lines(NOON, 500))
         assert "audit_lines_by_time" in plan, plan
