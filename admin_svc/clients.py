@@ -11,7 +11,7 @@ from admin_svc.ports import AdminAppointment
 from shared.contracts.http import AccountSummary, Actor, CreateAccount
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound
-from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.relayed_refusals import EmailTaken, NoSuchPatient
 from shared.kit.client import ServiceClient
 
 
@@ -92,6 +92,51 @@ class HttpAppointmentClient:
     async def cancel(self, appointment_id: UUID, by: Actor, operation_id: UUID) -> None:
         body = _operation(by, operation_id)
         await self.service.call("POST", f"/internal/appointments/{appointment_id}/cancel", body=body, is_repeatable=True)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDoctorImporter:
+    """Implements ProfileImporter for doctors."""
+
+    doctors: ServiceClient
+    accounts: ServiceClient
+
+    async def check(self, target_id: UUID, fields: Mapping[str, Any], by: Actor, *, dry_run: bool) -> bool:
+        answer = await self.doctors.call("POST", f"/internal/doctor-checks/{target_id}", body=dict(fields), is_repeatable=True)
+        if dry_run and not answer["exists"]:
+            found = await self.accounts.call("POST", "/internal/account-search", body={"emails": [fields["email"]]}, is_repeatable=True)
+            if set(found["account_ids"]) - {str(target_id)}:
+                raise EmailTaken(pointer="/email")
+        return bool(answer["exists"])
+
+    async def create(self, target_id: UUID, fields: Mapping[str, Any], by: Actor) -> None:
+        await self.doctors.call("PUT", f"/internal/doctors/{target_id}", body=dict(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPatientImporter:
+    """Implements ProfileImporter for patients."""
+
+    patients: ServiceClient
+
+    async def check(self, target_id: UUID, fields: Mapping[str, Any], by: Actor, *, dry_run: bool) -> bool:
+        path = f"/internal/imported-patients/{target_id}/check"
+        answer = await self.patients.call(
+            "POST", path, body=_imported_patient(fields, by), params={"trial": "true" if dry_run else None}, is_repeatable=True
+        )
+        return bool(answer["exists"])
+
+    async def create(self, target_id: UUID, fields: Mapping[str, Any], by: Actor) -> None:
+        await self.patients.call("PUT", f"/internal/imported-patients/{target_id}", body=_imported_patient(fields, by))
+
+
+def _imported_patient(fields: Mapping[str, Any], by: Actor) -> dict[str, Any]:
+    """Return the body that creates a patient of a file. An identifier is written there as its system, a space, and its value."""
+    body = {**fields, "by": by.model_dump(mode="json")}
+    if "identifiers" in fields:
+        pairs = [identifier.partition(" ") for identifier in fields["identifiers"]]
+        body["identifiers"] = [{"system": system, "value": value.strip()} for system, _, value in pairs]
+    return body
 
 
 def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:

@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from admin_svc import consumers, jobs
-from admin_svc.clients import HttpAppointmentClient, HttpDoctorProfileClient, HttpPatientNameClient, HttpUserAccountClient
+from admin_svc.clients import (
+    HttpAppointmentClient,
+    HttpDoctorImporter,
+    HttpDoctorProfileClient,
+    HttpPatientImporter,
+    HttpPatientNameClient,
+    HttpUserAccountClient,
+)
+from admin_svc.domain.imports import ImportKind
+from admin_svc.ports.imports import ProfileImporter
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.clinic_settings import OwnSettings
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
@@ -20,6 +29,7 @@ from admin_svc.usecases.clinic_settings import ClinicAdministration
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
+from admin_svc.usecases.imports import ImportRetention, ImportRunner, Imports
 from admin_svc.usecases.users import Users
 from shared.contracts.clinic import ClinicSettings
 from shared.contracts.identity import Service
@@ -53,7 +63,15 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         retention = AuditRetention(
             SqlOldAuditLines(database), lambda: clinic().retention.audit_years or settings.keep_audit_years, runtime.clock
         )
-        jobs.schedule_jobs(runtime.jobs, creation, retention, runtime.lease_holder(database, INFRASTRUCTURE))
+        holder = runtime.lease_holder(database, INFRASTRUCTURE)
+        importers: dict[ImportKind, ProfileImporter] = {
+            ImportKind.DOCTORS: HttpDoctorImporter(runtime.client(Service.DOCTOR), runtime.client(Service.AUTH)),
+            ImportKind.PATIENTS: HttpPatientImporter(runtime.client(Service.PATIENT)),
+        }
+        runner = ImportRunner(store, importers, runtime.clock)
+        wake_runner = jobs.schedule_imports(runtime.jobs, runner, ImportRetention(store, runtime.clock), holder)
+        runtime.provide(Imports(store, runtime.clock, wake_runner))
+        jobs.schedule_jobs(runtime.jobs, creation, retention, holder)
         async with runtime.jobs:
             yield
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from admin_svc.repository.audit import AuditReads, AuditWrites
 from admin_svc.repository.clinic_settings import ClinicSettingsReads, ClinicSettingsWrites
 from admin_svc.repository.former_ids import FormerIdReads, FormerIdWrites
+from admin_svc.repository.imports import ImportReads, ImportWrites
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.repository.users import PendingUserWrites
 from shared.contracts.identity import Service
@@ -16,13 +17,13 @@ from shared.kit.clock import Clock
 from shared.kit.sql import Database
 
 
-class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, ClinicSettingsWrites):
-    """Implements UserTransaction, AuditTransaction and SettingsTransaction."""
+class SqlAdminTransaction(PendingUserWrites, AuditWrites, FormerIdWrites, ClinicSettingsWrites, ImportWrites):
+    """Implements UserTransaction, AuditTransaction, SettingsTransaction and ImportTransaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class SqlAdminStore(AuditReads, FormerIdReads, ClinicSettingsReads):
-    """Implements UserStore, AuditStore and SettingsStore. It calls `wake_relay` after a commit that added an event."""
+class SqlAdminStore(AuditReads, FormerIdReads, ClinicSettingsReads, ImportReads):
+    """Implements UserStore, AuditStore, SettingsStore and ImportStore. It calls `wake_relay` after a commit that added an event."""
 
     database: Database
     now: Clock

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, MetaData, Table
+from sqlalchemy import Boolean, Column, Index, Integer, MetaData, String, Table
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -62,3 +62,33 @@ CLINIC_SETTINGS = Table(
     Column("changed_by", Id, nullable=False),
 )
 """A row for each version of the clinic's settings; `id` is that of the change. Rows are inserted and read, never changed."""
+
+IMPORTS = Table(
+    "imports",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("kind", binary_string(16), nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("created_by", Id, nullable=False),
+    Column("created_by_role", binary_string(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("imports_by_end", "finished_at", "created_at", "id"),
+    Index("imports_by_time", "created_at", "id"),
+)
+
+IMPORT_ROWS = Table(
+    "import_rows",
+    METADATA,
+    Column("import_id", Id, primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("target_id", Id),
+    Column("status", binary_string(16), nullable=False),
+    Column("fields", MediumText),
+    Column("code", binary_string(48)),
+    Column("detail", String(300)),
+    Column("pointer", String(100)),
+    Index("import_rows_by_status", "import_id", "status", "line"),
+)
+"""The rows of imports. `fields` has personal data, and is NULL as soon as the row does not wait any more."""

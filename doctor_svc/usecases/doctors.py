@@ -62,6 +62,15 @@ class Doctors:
         stored = await self._insert_pending(doctor)
         return await self._complete(stored, password) if stored.pending else stored
 
+    @retry_on_abort
+    async def check_new(self, doctor: Doctor) -> bool:
+        """Return whether a doctor with this id exists. Raises UnknownService for one who does not."""
+        async with self.store.begin() as tx:
+            if await tx.find_doctor(doctor.id) is not None:
+                return True
+            await _check_services_exist(tx, doctor.services)
+        return False
+
     async def prepare(self, doctor: Doctor) -> None:
         """Store a doctor whose account is about to get the role, as pending and invisible; do nothing if the doctor exists.
 

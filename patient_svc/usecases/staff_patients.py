@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -24,6 +24,10 @@ from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
+
+
+class TrialEnded(Exception):
+    """Raised to roll back the insertion of a patient who is only checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,43 @@ class StaffPatients:
             await self._record(tx, caller, patient.id, AccessAction.PROFILE_READ if existing else AccessAction.PROFILE_CREATED)
             duplicates, has_all = await self._list_duplicates(tx, patient, account_ids or [], caller)
         return WalkIn(current.in_clinic(self.clinic()).view_for(caller, False), duplicates, has_all and account_ids is not None)
+
+    @retry_on_abort
+    async def check_import(self, patient: Patient, caller: Caller, *, is_trial: bool) -> bool:
+        """Return whether a patient with this id exists. Raises BornLater, PatientWasMerged, or NoSuchPatient when it was erased.
+
+        With `is_trial` the patient is inserted and the transaction rolled back, which raises IdentifierTaken, too.
+        """
+        patient.check_born_on(self.now(), self.clinic())
+        with suppress(TrialEnded):
+            async with self.store.begin() as tx:
+                existing = await tx.find_patient(patient.id)
+                require_current(existing or patient, caller)
+                if existing is None and await tx.is_erased(patient.id):
+                    raise NoSuchPatient
+                if existing is None and is_trial:
+                    await tx.insert_patient(patient)
+                    raise TrialEnded
+        return existing is not None
+
+    async def import_patient(self, patient: Patient, caller: Caller) -> None:
+        """Create a patient of a file, as `create_walk_in` does, without looking for duplicates; do nothing if the id exists already."""
+        patient.check_born_on(self.now(), self.clinic())
+        async with self._record_refused_change(caller, patient.id):
+            await self._import(patient, caller)
+
+    @retry_on_abort
+    async def _import(self, patient: Patient, caller: Caller) -> None:
+        async with self.store.begin() as tx:
+            existing = await tx.find_patient(patient.id)
+            require_current(existing or patient, caller)
+            if existing is not None:
+                return
+            if await tx.is_erased(patient.id):
+                raise NoSuchPatient
+            await tx.insert_patient(patient)
+            await tx.add_event(patient.changed_event(new_id(), self.now()))
+            await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
 
     @retry_on_abort
     async def record_repeated(self, patient_id: UUID, caller: Caller) -> None:
