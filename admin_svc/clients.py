@@ -120,10 +120,8 @@ class HttpPatientImporter:
     patients: ServiceClient
 
     async def check(self, target_id: UUID, fields: Mapping[str, Any], by: Actor, *, dry_run: bool) -> bool:
-        path = f"/internal/imported-patients/{target_id}/check"
-        answer = await self.patients.call(
-            "POST", path, body=_imported_patient(fields, by), params={"trial": "true" if dry_run else None}, is_repeatable=True
-        )
+        path, params = f"/internal/imported-patients/{target_id}/check", {"trial": "true" if dry_run else None}
+        answer = await self.patients.call("POST", path, body=_imported_patient(fields, by), params=params, is_repeatable=True)
         return bool(answer["exists"])
 
     async def create(self, target_id: UUID, fields: Mapping[str, Any], by: Actor) -> None:
