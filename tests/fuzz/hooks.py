@@ -23,6 +23,13 @@ SEMANTIC_CODES = frozenset(
         "field_not_for_kind",
         "bad_search",
         "born_later",
+        "csv_malformed",
+        "duplicate_column",
+        "file_empty",
+        "logo_unreadable",
+        "missing_column",
+        "text_unreadable",
+        "unknown_column",
         "idempotency_key_reused",
         "int_type",  # 30.0 is an integer to JSON Schema, and is refused here
         "invalid_grant",

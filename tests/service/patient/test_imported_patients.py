@@ -37,7 +37,7 @@ async def test_a_patient_of_a_file_is_created_once_for_the_admin(patients: Runni
     assert (read["full_name"], read["born_on"], read["identifiers"]) == ("Mina Park", "1984-06-02", [CARD])
     assert len([event for event in await list_events(patients, PatientChanged) if event.patient_id == patient_id]) == 1
     created = [event for event in await list_events(patients, AuditRecorded) if event.subject_id == patient_id]
-    assert next((event.action, event.actor_id) for event in created) == ("profile.created", UUID(int=7))
+    assert next((event.action, event.actor_id) for event in created) == ("profile.create", UUID(int=7))
 
 
 async def test_a_trial_creates_nobody_and_says_whose_identifier_is_taken(patients: RunningService) -> None:
