@@ -70,7 +70,7 @@ class ImportRow:
 
 
 @dataclass(frozen=True, slots=True)
-class ImportedRow:
+class RowResult:
     """What became of a row: its status, why it failed, and whom it is about."""
 
     line: int
@@ -79,7 +79,7 @@ class ImportedRow:
     refusal: RowRefusal | None = None
 
     @classmethod
-    def failed(cls, line: int, refusal: RowRefusal) -> ImportedRow:
+    def failed(cls, line: int, refusal: RowRefusal) -> RowResult:
         """Return the outcome of a row that could not be used."""
         return cls(line, RowStatus.FAILED, None, refusal)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from admin_svc.domain.import_files import FileRow
-from admin_svc.domain.imports import Import, ImportedRow, ImportProgress, ImportRow, RowStatus
+from admin_svc.domain.imports import Import, ImportProgress, ImportRow, RowResult, RowStatus
 from shared.contracts.http import Actor
 
 
@@ -25,7 +25,7 @@ class ImportTransaction(Protocol):
     async def mark_creating(self, import_id: UUID, lines: Sequence[int]) -> None:
         """Record that the creation of these rows begins."""
 
-    async def save_outcomes(self, import_id: UUID, outcomes: Sequence[ImportedRow]) -> None:
+    async def save_outcomes(self, import_id: UUID, outcomes: Sequence[RowResult]) -> None:
         """Store what became of rows that wait, and delete their fields. Rows that do not wait any more stay as they are."""
 
     async def postpone(self, import_id: UUID, retry_at: datetime) -> None:
@@ -53,9 +53,7 @@ class ImportStore(Protocol):
     async def list_imports(self, limit: int, after: tuple[str, ...] | None) -> list[ImportProgress]:
         """Return up to `limit` imports, newest first, after the one whose instant and id are the sort key `after`. Raises BadCursor."""
 
-    async def list_outcomes(
-        self, import_id: UUID, status: RowStatus | None, limit: int, after: tuple[str, ...] | None
-    ) -> list[ImportedRow]:
+    async def list_outcomes(self, import_id: UUID, status: RowStatus | None, limit: int, after: tuple[str, ...] | None) -> list[RowResult]:
         """Return up to `limit` rows in the order of their lines, after the line that is the sort key `after`. Raises BadCursor."""
 
     async def delete_imports(self, before: datetime, limit: int) -> int:

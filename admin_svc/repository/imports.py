@@ -12,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 
 from admin_svc.domain.import_files import FileRow
 from admin_svc.domain.import_refusals import RowRefusal
-from admin_svc.domain.imports import UNFINISHED, Import, ImportedRow, ImportKind, ImportProgress, ImportRow, RowStatus
+from admin_svc.domain.imports import UNFINISHED, Import, ImportKind, ImportProgress, ImportRow, RowResult, RowStatus
 from admin_svc.repository.tables import IMPORT_ROWS, IMPORTS
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
@@ -32,10 +32,10 @@ def import_from_row(row: Any) -> Import:
     return Import(row.id, ImportKind(row.kind), row.dry_run, by, row.created_at, row.finished_at)
 
 
-def outcome_from_row(row: Any) -> ImportedRow:
+def outcome_from_row(row: Any) -> RowResult:
     """Return the outcome of a row of IMPORT_ROWS. The id is shown of those who exist only."""
     refusal = None if row.code is None else RowRefusal(row.code, row.detail or "", row.pointer)
-    return ImportedRow(row.line, RowStatus(row.status), row.target_id, refusal)
+    return RowResult(row.line, RowStatus(row.status), row.target_id, refusal)
 
 
 def _stored_row(import_id: UUID, row: FileRow) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class ImportWrites(SqlTransaction):
         is_begun = (ROWS.import_id == import_id) & ROWS.line.in_(lines) & (ROWS.status == RowStatus.PENDING)
         await self.connection.execute(update(IMPORT_ROWS).where(is_begun).values(status=RowStatus.CREATING))
 
-    async def save_outcomes(self, import_id: UUID, outcomes: Sequence[ImportedRow]) -> None:
+    async def save_outcomes(self, import_id: UUID, outcomes: Sequence[RowResult]) -> None:
         for outcome in outcomes:
             refusal = outcome.refusal
             values = {
@@ -141,9 +141,7 @@ class ImportReads:
             for head in heads
         ]
 
-    async def list_outcomes(
-        self, import_id: UUID, status: RowStatus | None, limit: int, after: tuple[str, ...] | None
-    ) -> list[ImportedRow]:
+    async def list_outcomes(self, import_id: UUID, status: RowStatus | None, limit: int, after: tuple[str, ...] | None) -> list[RowResult]:
         query = select(IMPORT_ROWS).where(ROWS.import_id == import_id).order_by(ROWS.line).limit(limit)
         if status is not None:
             query = query.where(ROWS.status == status)

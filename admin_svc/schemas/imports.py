@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from admin_svc.domain.imports import ImportedRow, ImportProgress, RowStatus
+from admin_svc.domain.imports import ImportProgress, RowResult, RowStatus
 from shared.contracts.pages import Page
 from shared.contracts.values import Instant, ReadModel
 
@@ -69,7 +69,7 @@ class ImportRowOut(ReadModel):
     pointer: str | None = Field(examples=["/email"])
 
     @classmethod
-    def of(cls, outcome: ImportedRow) -> Self:
+    def of(cls, outcome: RowResult) -> Self:
         """Return the body that shows a row."""
         refusal = outcome.refusal
         exists = outcome.status in (RowStatus.CREATED, RowStatus.UNCHANGED)
@@ -90,6 +90,6 @@ class ImportOutcomeOut(ImportOut):
     next: str | None
 
     @classmethod
-    def with_rows(cls, progress: ImportProgress, page: Page[ImportedRow]) -> Self:
+    def with_rows(cls, progress: ImportProgress, page: Page[RowResult]) -> Self:
         """Return the body that shows an import and some of its rows."""
         return cls(**ImportOut.of(progress).model_dump(), rows=[ImportRowOut.of(outcome) for outcome in page.items], next=page.next)

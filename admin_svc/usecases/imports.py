@@ -17,10 +17,10 @@ from admin_svc.domain.imports import (
     NOT_ANSWERED,
     RETRY_AFTER,
     Import,
-    ImportedRow,
     ImportKind,
     ImportProgress,
     ImportRow,
+    RowResult,
     RowStatus,
 )
 from admin_svc.ports.imports import ImportStore, ProfileImporter
@@ -42,7 +42,7 @@ class ImportOutcomes:
     """An import, and a page of its rows."""
 
     progress: ImportProgress
-    rows: Sequence[ImportedRow]
+    rows: Sequence[RowResult]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,39 +110,39 @@ class ImportRunner:
         outcomes += await self._create(imported, begun)
         if imported.has_expired(self.now()):
             decided = {outcome.line for outcome in outcomes}
-            outcomes += [ImportedRow.failed(row.line, NOT_ANSWERED) for row in rows if row.line not in decided]
+            outcomes += [RowResult.failed(row.line, NOT_ANSWERED) for row in rows if row.line not in decided]
         if await self._save(imported.id, outcomes, is_postponed=len(outcomes) < len(rows)):
             await self.store.empty_log()
             log_event("import_finished", import_id=str(imported.id), kind=imported.kind)
         return len(outcomes)
 
-    async def _check(self, imported: Import, rows: Sequence[ImportRow]) -> tuple[list[ImportRow], list[ImportedRow]]:
+    async def _check(self, imported: Import, rows: Sequence[ImportRow]) -> tuple[list[ImportRow], list[RowResult]]:
         """Return the rows to create, and the outcomes of the others that are decided. The rows to create are marked."""
         pending = [row for row in rows if row.status is RowStatus.PENDING]
         checked = await call_all([partial(self._check_row, imported, row) for row in pending])
-        outcomes = [outcome for outcome in checked if isinstance(outcome, ImportedRow)]
+        outcomes = [outcome for outcome in checked if isinstance(outcome, RowResult)]
         begun = [row for row, outcome in zip(pending, checked, strict=True) if outcome is True]
         if begun and imported.dry_run:
-            return [], outcomes + [ImportedRow(row.line, RowStatus.CREATED) for row in begun]
+            return [], outcomes + [RowResult(row.line, RowStatus.CREATED) for row in begun]
         if begun:
             await self._mark_creating(imported.id, [row.line for row in begun])
         return [row for row in rows if row.status is RowStatus.CREATING] + begun, outcomes
 
-    async def _check_row(self, imported: Import, row: ImportRow) -> ImportedRow | bool:
+    async def _check_row(self, imported: Import, row: ImportRow) -> RowResult | bool:
         """Return the outcome, True if the row is to be created, or False if the service does not answer."""
         try:
             exists = await self.importers[imported.kind].check(row.target_id, row.fields, imported.by, dry_run=imported.dry_run)
         except TEMPORARY:
             return False
         except Refusal as refusal:
-            return ImportedRow.failed(row.line, RowRefusal.of(refusal))
-        return ImportedRow(row.line, RowStatus.UNCHANGED, row.target_id) if exists else True
+            return RowResult.failed(row.line, RowRefusal.of(refusal))
+        return RowResult(row.line, RowStatus.UNCHANGED, row.target_id) if exists else True
 
-    async def _create(self, imported: Import, rows: Sequence[ImportRow]) -> list[ImportedRow]:
+    async def _create(self, imported: Import, rows: Sequence[ImportRow]) -> list[RowResult]:
         created = await call_all([partial(self._create_row, imported, row) for row in rows])
-        return [outcome for outcome in created if isinstance(outcome, ImportedRow)]
+        return [outcome for outcome in created if isinstance(outcome, RowResult)]
 
-    async def _create_row(self, imported: Import, row: ImportRow) -> ImportedRow | bool:
+    async def _create_row(self, imported: Import, row: ImportRow) -> RowResult | bool:
         """Return the outcome, or False if the service does not answer."""
         try:
             await self.importers[imported.kind].create(row.target_id, row.fields, imported.by)
@@ -150,8 +150,8 @@ class ImportRunner:
             log_event("import_row_waits", logging.WARNING, import_id=str(imported.id), line=row.line, code=refusal.code)
             return False
         except Refusal as refusal:
-            return ImportedRow.failed(row.line, RowRefusal.of(refusal))
-        return ImportedRow(row.line, RowStatus.CREATED, row.target_id)
+            return RowResult.failed(row.line, RowRefusal.of(refusal))
+        return RowResult(row.line, RowStatus.CREATED, row.target_id)
 
     @retry_on_abort
     async def _find_due(self) -> Import | None:
@@ -167,7 +167,7 @@ class ImportRunner:
             await tx.mark_creating(import_id, lines)
 
     @retry_on_abort
-    async def _save(self, import_id: UUID, outcomes: Sequence[ImportedRow], *, is_postponed: bool) -> bool:
+    async def _save(self, import_id: UUID, outcomes: Sequence[RowResult], *, is_postponed: bool) -> bool:
         """Store the outcomes; return whether the import has ended."""
         async with self.store.begin() as tx:
             await tx.save_outcomes(import_id, outcomes)
@@ -189,11 +189,11 @@ class ImportRetention:
         return await self.store.delete_imports(self.now() - KEEP_OUTCOMES, DELETED_AT_ONCE)
 
 
-async def call_all(calls: Sequence[Callable[[], Awaitable[ImportedRow | bool]]]) -> list[ImportedRow | bool]:
+async def call_all(calls: Sequence[Callable[[], Awaitable[RowResult | bool]]]) -> list[RowResult | bool]:
     """Return the results of calls, of which CALLS_AT_ONCE are under way at a time."""
     slots = asyncio.Semaphore(CALLS_AT_ONCE)
 
-    async def call(number: int) -> ImportedRow | bool:
+    async def call(number: int) -> RowResult | bool:
         async with slots:
             return await calls[number]()
 

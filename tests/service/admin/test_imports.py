@@ -25,7 +25,7 @@ DOCTORS = "email,full_name,specialties\n" + "".join(f"d{number}@clinic.example,D
 PATIENTS = "full_name,born_on,phone,identifiers\nMina Park,1984-06-02,+49 30 1,urn:clinic:file 4711\nBo Lind,,,\n"
 
 
-class FakeProfileOwners:
+class FakeOwners:
     """doctor-, patient- and auth-service, which keep the fields of profiles by id.
 
     `fails` makes creations unanswered: `before` they are carried out, or `after`. `taken` are addresses of other accounts.
@@ -62,12 +62,12 @@ class FakeProfileOwners:
 
 
 @pytest.fixture
-def profiles() -> FakeProfileOwners:
-    return FakeProfileOwners()
+def profiles() -> FakeOwners:
+    return FakeOwners()
 
 
 @pytest.fixture
-async def admin(tmp_path: Path, sql_url: str, profiles: FakeProfileOwners) -> AsyncIterator[RunningService]:
+async def admin(tmp_path: Path, sql_url: str, profiles: FakeOwners) -> AsyncIterator[RunningService]:
     """The service on SQLite and on MariaDB."""
     async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url) as service:
         yield service
@@ -87,7 +87,7 @@ async def outcome(admin: RunningService, uploaded: httpx.Response, query: str = 
     return dict(response.json())
 
 
-async def test_every_row_becomes_a_doctor(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_every_row_becomes_a_doctor(admin: RunningService, profiles: FakeOwners) -> None:
     uploaded = await upload(admin, "doctors", DOCTORS)
     assert (uploaded.json()["total"], uploaded.json()["kind"], uploaded.json()["dry_run"]) == (45, "doctors", False)
     result = await outcome(admin, uploaded)
@@ -100,7 +100,7 @@ async def test_every_row_becomes_a_doctor(admin: RunningService, profiles: FakeP
     }
 
 
-async def test_a_patient_has_identifiers_and_is_created_for_the_admin(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_a_patient_has_identifiers_and_is_created_for_the_admin(admin: RunningService, profiles: FakeOwners) -> None:
     result = await outcome(admin, await upload(admin, "patients", PATIENTS))
     mina = profiles.profiles[result["rows"][0]["id"]]
     assert mina["identifiers"] == [{"system": "urn:clinic:file", "value": "4711"}]
@@ -108,7 +108,7 @@ async def test_a_patient_has_identifiers_and_is_created_for_the_admin(admin: Run
     assert "phone" not in profiles.profiles[result["rows"][1]["id"]], "an empty cell is no field"
 
 
-async def test_the_same_file_again_creates_nobody_twice(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_the_same_file_again_creates_nobody_twice(admin: RunningService, profiles: FakeOwners) -> None:
     first = await outcome(admin, await upload(admin, "patients", PATIENTS))
     second = await outcome(admin, await upload(admin, "patients", PATIENTS))
     assert (second["created"], second["unchanged"], second["failed"]) == (0, 2, 0)
@@ -116,7 +116,7 @@ async def test_the_same_file_again_creates_nobody_twice(admin: RunningService, p
     assert len(profiles.creations) == 2
 
 
-async def test_a_dry_run_creates_nobody_and_says_what_would_be_refused(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_a_dry_run_creates_nobody_and_says_what_would_be_refused(admin: RunningService, profiles: FakeOwners) -> None:
     profiles.taken = {"b@clinic.example"}
     text = "email,full_name\na@clinic.example,Ada\nb@clinic.example,Bo\nc@clinic.example,Nobody\n"
     result = await outcome(admin, await upload(admin, "doctors", text, "?dry_run=true"))
@@ -128,7 +128,7 @@ async def test_a_dry_run_creates_nobody_and_says_what_would_be_refused(admin: Ru
     assert (profiles.profiles, result["dry_run"]) == ({}, True)
 
 
-async def test_a_bad_row_stops_no_other_one_and_has_the_code_of_the_post(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_a_bad_row_stops_no_other_one_and_has_the_code_of_the_post(admin: RunningService, profiles: FakeOwners) -> None:
     profiles.taken = {"b@clinic.example"}
     text = "email,full_name\nshort\na@clinic.example,Nobody\nb@clinic.example,Bo\nA@clinic.example,Ada\nc@clinic.example,Cy\n"
     result = await outcome(admin, await upload(admin, "doctors", text))
@@ -144,9 +144,7 @@ async def test_a_bad_row_stops_no_other_one_and_has_the_code_of_the_post(admin: 
 
 
 @pytest.mark.parametrize("fails", ["before", "after"])
-async def test_an_outage_or_a_crash_delays_rows_and_creates_nobody_twice(
-    admin: RunningService, profiles: FakeProfileOwners, fails: str
-) -> None:
+async def test_an_outage_or_a_crash_delays_rows_and_creates_nobody_twice(admin: RunningService, profiles: FakeOwners, fails: str) -> None:
     profiles.fails = fails
     waiting = await outcome(admin, await upload(admin, "patients", PATIENTS))
     assert (waiting["status"], waiting["done"]) == ("queued", 0)
@@ -157,7 +155,7 @@ async def test_an_outage_or_a_crash_delays_rows_and_creates_nobody_twice(
     assert (done["status"], done["created"], done["unchanged"], len(profiles.profiles)) == ("done", 2, 0, 2)
 
 
-async def test_rows_that_wait_for_a_day_are_given_up(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_rows_that_wait_for_a_day_are_given_up(admin: RunningService, profiles: FakeOwners) -> None:
     profiles.fails = "before"
     uploaded = await upload(admin, "patients", PATIENTS)
     await admin.advance(timedelta(hours=25))
@@ -165,7 +163,7 @@ async def test_rows_that_wait_for_a_day_are_given_up(admin: RunningService, prof
     assert (result["status"], result["failed"], {row["code"] for row in result["rows"]}) == ("done", 2, {"unavailable"})
 
 
-async def test_nothing_of_a_row_is_kept_once_it_is_decided(admin: RunningService, profiles: FakeProfileOwners, sql_url: str) -> None:
+async def test_nothing_of_a_row_is_kept_once_it_is_decided(admin: RunningService, profiles: FakeOwners, sql_url: str) -> None:
     await outcome(admin, await upload(admin, "patients", PATIENTS))
     async with Database(sql_url) as database, database.read() as connection:
         kept = select(func.count()).select_from(IMPORT_ROWS).where(IMPORT_ROWS.c.fields.is_not(None))
@@ -177,7 +175,7 @@ async def test_nothing_of_a_row_is_kept_once_it_is_decided(admin: RunningService
         assert await connection.scalar(select(func.count()).select_from(IMPORTS)) == 0
 
 
-async def test_the_rows_are_paged(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_the_rows_are_paged(admin: RunningService, profiles: FakeOwners) -> None:
     uploaded = await upload(admin, "doctors", DOCTORS)
     first = await outcome(admin, uploaded, "?limit=30")
     rest = (await admin.http.get(uploaded.headers["location"], params={"limit": 30, "after": first["next"]}, headers=ADMIN)).json()
@@ -185,7 +183,7 @@ async def test_the_rows_are_paged(admin: RunningService, profiles: FakeProfileOw
     assert rest["next"] is None
 
 
-async def test_a_repeated_upload_with_its_key_is_one_import(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_a_repeated_upload_with_its_key_is_one_import(admin: RunningService, profiles: FakeOwners) -> None:
     first = await upload(admin, "patients", PATIENTS, **{"Idempotency-Key": "once"})
     again = await upload(admin, "patients", PATIENTS, **{"Idempotency-Key": "once"})
     assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
@@ -193,7 +191,7 @@ async def test_a_repeated_upload_with_its_key_is_one_import(admin: RunningServic
     assert other.json()["code"] == "idempotency_key_reused"
 
 
-async def test_too_many_unfinished_imports_are_refused_and_leave_nothing(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_too_many_unfinished_imports_are_refused_and_leave_nothing(admin: RunningService, profiles: FakeOwners) -> None:
     profiles.fails = "before"
     for _ in range(MAX_UNFINISHED):
         assert (await upload(admin, "patients", PATIENTS)).status_code == 202
@@ -219,7 +217,7 @@ async def test_a_file_that_cannot_be_used_is_refused(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
-async def test_a_file_of_8_mebibytes_and_10_000_rows_is_accepted(admin: RunningService, profiles: FakeProfileOwners) -> None:
+async def test_a_file_of_8_mebibytes_and_10_000_rows_is_accepted(admin: RunningService, profiles: FakeOwners) -> None:
     row = "d{number:05}@clinic.example,Doctor," + "x" * 700 + "\n"
     text = "email,full_name,bio\n" + "".join(row.format(number=number) for number in range(10_000))
     profiles.fails = "before"
