@@ -25,7 +25,7 @@ from shared.contracts.http import AccountSummary, Actor, CreateAccount, SendClin
 from shared.contracts.moves import AppointmentIds, MovePreview, MovePreviews, PlannedMove, PlannedMoves
 from shared.contracts.pages import Page
 from shared.contracts.refusals import NotFound, Refusal, Unavailable
-from shared.contracts.relayed_refusals import NoSuchPatient
+from shared.contracts.relayed_refusals import EmailTaken, NoSuchPatient
 from shared.contracts.values import ReadModel, format_instant
 from shared.kit.client import ServiceClient
 from shared.kit.cursors import MAX_LIMIT
@@ -238,6 +238,49 @@ class HttpAvailabilityClient:
         except (Refusal, ValidationError) as error:
             raise Unavailable("The calendar is not available.", retry_after=2) from error
         raise Unavailable("The calendar has too many doctors or services for one report.", retry_after=2)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpDoctorImporter:
+    """Implements ProfileImporter for doctors."""
+
+    doctors: ServiceClient
+    accounts: ServiceClient
+
+    async def check(self, target_id: UUID, fields: Mapping[str, Any], by: Actor, *, dry_run: bool) -> bool:
+        answer = await self.doctors.call("POST", f"/internal/doctor-checks/{target_id}", body=dict(fields), is_repeatable=True)
+        if dry_run and not answer["exists"]:
+            found = await self.accounts.call("POST", "/internal/account-search", body={"emails": [fields["email"]]}, is_repeatable=True)
+            if set(found["account_ids"]) - {str(target_id)}:
+                raise EmailTaken(pointer="/email")
+        return bool(answer["exists"])
+
+    async def create(self, target_id: UUID, fields: Mapping[str, Any], by: Actor) -> None:
+        await self.doctors.call("PUT", f"/internal/doctors/{target_id}", body=dict(fields))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpPatientImporter:
+    """Implements ProfileImporter for patients."""
+
+    patients: ServiceClient
+
+    async def check(self, target_id: UUID, fields: Mapping[str, Any], by: Actor, *, dry_run: bool) -> bool:
+        path, params = f"/internal/imported-patients/{target_id}/check", {"trial": "true" if dry_run else None}
+        answer = await self.patients.call("POST", path, body=_imported_patient(fields, by), params=params, is_repeatable=True)
+        return bool(answer["exists"])
+
+    async def create(self, target_id: UUID, fields: Mapping[str, Any], by: Actor) -> None:
+        await self.patients.call("PUT", f"/internal/imported-patients/{target_id}", body=_imported_patient(fields, by))
+
+
+def _imported_patient(fields: Mapping[str, Any], by: Actor) -> dict[str, Any]:
+    """Return the body that creates a patient of a file. An identifier is written there as its system, a space, and its value."""
+    body = {**fields, "by": by.model_dump(mode="json")}
+    if "identifiers" in fields:
+        pairs = [identifier.partition(" ") for identifier in fields["identifiers"]]
+        body["identifiers"] = [{"system": system, "value": value.strip()} for system, _, value in pairs]
+    return body
 
 
 def _operation(by: Actor, operation_id: UUID) -> dict[str, Any]:

@@ -13,15 +13,20 @@ from admin_svc.clients import (
     HttpAppointmentClient,
     HttpAvailabilityClient,
     HttpClinicMessages,
+    HttpDoctorImporter,
     HttpDoctorProfileClient,
     HttpHeadSigner,
     HttpMovePlanning,
+    HttpPatientImporter,
     HttpPatientNameClient,
     HttpUserAccountClient,
     HttpVisitSource,
 )
+from admin_svc.domain.imports import ImportKind
 from admin_svc.domain.report_visits import ReportVisit
+from admin_svc.ports.imports import ProfileImporter
 from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.clinic_settings import OwnSettings
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.report_visits import SqlReportStore
 from admin_svc.repository.tables import INFRASTRUCTURE
@@ -31,13 +36,17 @@ from admin_svc.usecases.audit import AuditRetention, AuditTrail
 from admin_svc.usecases.audit_heads import AuditHeads
 from admin_svc.usecases.audit_verification import AuditVerification, IsSigned
 from admin_svc.usecases.bulk import BulkChanges
+from admin_svc.usecases.clinic_settings import ClinicAdministration
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
+from admin_svc.usecases.imports import ImportRetention, ImportRunner, Imports
 from admin_svc.usecases.report_model import AccessNotes, ReportModel, ReportRetention
 from admin_svc.usecases.reports import Reports
 from admin_svc.usecases.users import Users
+from shared.contracts.clinic import ClinicSettings, CurrentClinic
 from shared.contracts.identity import Service
+from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.clock import system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.logs import log_event
@@ -52,8 +61,8 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
     """Open what the service runs on, and close it in reverse when the app ends."""
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
-        runtime.start_pruning(database, INFRASTRUCTURE)
-        store = SqlAdminStore(database, runtime.clock)
+        store = SqlAdminStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE))
+        clinic = await follow_own_settings(runtime, database, store)
         accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
         doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))
         patients = HttpPatientNameClient(runtime.client(Service.PATIENT))
@@ -71,8 +80,8 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
 
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         report_store, availability = SqlReportStore(database, runtime.clock), HttpAvailabilityClient(runtime.client(Service.SCHEDULING))
-        runtime.provide(Reports(report_store, availability, runtime.clock, settings.time_zone))
-        notes = AccessNotes(report_store, availability, runtime.clock, settings.time_zone)
+        runtime.provide(Reports(report_store, availability, runtime.clock, clinic))
+        notes = AccessNotes(report_store, availability, runtime.clock, clinic)
         visits = HttpVisitSource(runtime.client(Service.APPOINTMENT))
         rebuilding = ReadModelRebuilding(report_store, visits, ReportVisit.of, runtime.clock)
         report_retention = ReportRetention(report_store, settings.keep_reports_years, runtime.clock)
@@ -80,26 +89,38 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
 
         erasure = UserErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
         await consumers.subscribe(runtime, trail, erasure, ReportModel(report_store))
-        retention = await open_audit_retention(runtime, settings)
+        retention = await open_audit_retention(runtime, settings, clinic)
         jobs.schedule_jobs(runtime.jobs, creation, heads, retention, bulk, holder)
+        importers: dict[ImportKind, ProfileImporter] = {
+            ImportKind.DOCTORS: HttpDoctorImporter(runtime.client(Service.DOCTOR), runtime.client(Service.AUTH)),
+            ImportKind.PATIENTS: HttpPatientImporter(runtime.client(Service.PATIENT)),
+        }
+        runner = ImportRunner(store, importers, runtime.clock)
+        wake_runner = jobs.schedule_imports(runtime.jobs, runner, ImportRetention(store, runtime.clock), holder)
+        runtime.provide(Imports(store, runtime.clock, wake_runner))
         async with runtime.jobs:
             yield
 
 
-async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings) -> AuditRetention | None:
+async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings, clinic: CurrentClinic) -> AuditRetention | None:
     """Open the database as the user who may delete old lines of the audit trail, or return None if no user may."""
     if not settings.retention_url:
         log_event("audit_retention_off", logging.WARNING, variable="ADMIN_RETENTION_DATABASE_URL", keep_years=settings.keep_audit_years)
         return None
     database = await runtime.stack.enter_async_context(Database(settings.retention_url))
-    return AuditRetention(SqlOldAuditLines(database), settings.keep_audit_years, runtime.clock)
+    return AuditRetention(SqlOldAuditLines(database), lambda: clinic().retention.audit_years or settings.keep_audit_years, runtime.clock)
 
 
 @asynccontextmanager
 async def open_audit_verification(database_url: str, is_signed: IsSigned, keep_years: int) -> AsyncIterator[AuditVerification]:
-    """Open the audit trail to check that it is whole, without the rest of the service."""
+    """Open the audit trail to check that it is whole, without the rest of the service.
+
+    `keep_years` counts where the clinic's settings do not say for how long lines are kept.
+    """
     async with Database(database_url) as database:
-        yield AuditVerification(SqlAdminStore(database, system_clock), is_signed, keep_years)
+        store = SqlAdminStore(database, system_clock)
+        set_years = (await store.read_settings()).settings.retention.audit_years
+        yield AuditVerification(store, is_signed, set_years or keep_years)
 
 
 @asynccontextmanager
@@ -107,3 +128,14 @@ async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildReque
     """Open the database for `careslot rebuild reports`."""
     async with Database(database_url) as database:
         yield RebuildRequests(SqlReportStore(database, system_clock), system_clock)
+
+
+async def follow_own_settings(runtime: ServiceRuntime, database: Database, store: SqlAdminStore) -> ClinicFollower:
+    """Provide the use cases of the clinic's settings, and return what knows the clinic as another instance may have changed it."""
+
+    async def fetch() -> ClinicSettings:
+        return (await store.read_settings()).settings
+
+    follower = await runtime.follow_clinic(OwnSettings(database), fetch=fetch)
+    runtime.provide(ClinicAdministration(store, follower.defaults, runtime.clock))
+    return follower

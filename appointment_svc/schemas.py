@@ -285,6 +285,9 @@ class VisitOut(ReadModel):
     local_start: str
     time_zone: str
     clinic_name: str = Field(examples=["Lindenstrasse Clinic"])
+    clinic_address: str | None = Field(examples=["Lindenstrasse 5, 10969 Berlin"])
+    clinic_phone: str | None = Field(examples=["+49 30 1234567"])
+    cancellation_policy: str | None = Field(examples=[None], description="What the clinic says about cancelling.")
     doctor: VisitDoctorOut | None
     mode: VisitMode
     place: str | None = Field(examples=["Building 2, room 14"], description="Where to come; null for a visit by video or phone.")

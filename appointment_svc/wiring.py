@@ -14,6 +14,7 @@ from appointment_svc.clients import HttpCalendar, HttpDoctorLookup, HttpPatientC
 from appointment_svc.domain.overrides import OverridePolicy
 from appointment_svc.domain.visit_links import LinkTokens
 from appointment_svc.repository import open_storage
+from appointment_svc.repository.clinic_settings import DocumentSettingsCopy
 from appointment_svc.repository.relay import BATCH, DocumentRelay
 from appointment_svc.repository.store import DocumentStore
 from appointment_svc.settings import AppointmentSettings
@@ -51,6 +52,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
             runtime.jobs, holder, publish=relay.publish, batch=BATCH, prune_events=relay.prune, prune_keys=storage.prune_keys
         )
         store = DocumentStore(storage.documents, wake_relay)
+        clinic = await runtime.follow_clinic(DocumentSettingsCopy(storage.documents))
 
         calendar = HttpCalendar(runtime.client(Service.SCHEDULING))
         patient_client = runtime.client(Service.PATIENT)
@@ -64,7 +66,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
             actions,
             AppointmentQueries(store, patients),
             BookingHistorySource(store),
-            LinkedVisits(store, actions, contacts, patients, tokens, settings.clinic_name, settings.time_zone, runtime.clock),
+            LinkedVisits(store, actions, contacts, patients, tokens, clinic, runtime.clock),
         )
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         reports = HttpErasureReports(patient_client)
@@ -79,7 +81,8 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         )
         reconcile_every = settings.reconcile_every_seconds
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=reconcile_every)
-        texts = TextRetention(store, settings.keep_texts_years, runtime.clock)
-        jobs.schedule_retention(runtime.jobs, holder, texts, AppointmentRetention(store, settings.keep_years, runtime.clock))
+        texts = TextRetention(store, lambda: clinic().retention.texts_years or settings.keep_texts_years, runtime.clock)
+        old = AppointmentRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+        jobs.schedule_retention(runtime.jobs, holder, texts, old)
         async with runtime.jobs:
             yield

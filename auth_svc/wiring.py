@@ -17,7 +17,7 @@ from auth_svc.clients.token_signing import JwtSigner, OwnTokenSource
 from auth_svc.repository import SqlAuthStore
 from auth_svc.repository.restored import end_sessions
 from auth_svc.repository.signing_keys import KeyPurpose, load_or_create_signing_key
-from auth_svc.repository.tables import INFRASTRUCTURE
+from auth_svc.repository.tables import CLINIC_SETTINGS, INFRASTRUCTURE
 from auth_svc.settings import AuthSettings
 from auth_svc.usecases.accounts import Accounts
 from auth_svc.usecases.api_clients import ApiClients
@@ -36,6 +36,7 @@ from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
 from shared.kit.sql import Database
+from shared.kit.sql_clinic_settings import SqlSettingsCopy
 
 
 @asynccontextmanager
@@ -49,6 +50,7 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         head_key = JwsHeadKey(*await load_or_create_signing_key(database, settings.key_secret, KeyPurpose.AUDIT_HEADS), settings.issuer)
         signer = own_tokens.signer = JwtSigner(key_id, private_key_pem, settings.issuer, settings.audience)
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
+        clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
         store = SqlAuthStore(database, clock, wake_relay=wake_relay, revoke_session=verifier.revoke_session)
         hasher = await runtime.stack.enter_async_context(Argon2Hasher(settings.hashing_threads, settings.hashing_queue))
         profiles = HttpPatientProfileClient(runtime.client(Service.PATIENT))
@@ -58,10 +60,10 @@ async def wire(app: FastAPI, settings: AuthSettings, overrides: Overrides) -> As
         tokens = TokenIssuer(signer, attempts, settings.secret_of, clock, access_token_lifetime)
         revocation = SessionRevocation(clock, access_token_lifetime)
         resets = PasswordResets(store, derived_key(settings.key_secret, b"resets"), clock)
-        creation = AccountCreation(store, hasher, attempts, profiles, resets, clock, settings.locale)
+        creation = AccountCreation(store, hasher, attempts, profiles, resets, clock, clinic)
         session_lifetime = timedelta(days=settings.session_days)
-        sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, session_lifetime, settings.locale)
-        accounts = Accounts(store, profiles, creation, resets, revocation, clock, settings.locale)
+        sessions = Sessions(store, hasher, attempts, tokens, creation, revocation, clock, session_lifetime, clinic)
+        accounts = Accounts(store, profiles, creation, resets, revocation, clock, clinic)
         passwords = Passwords(store, hasher, attempts, resets, revocation, clock)
         client_secrets = derived_key(settings.key_secret, b"api_clients")
         clients = ApiClients(store, signer, attempts, revocation, client_secrets, clock, access_token_lifetime)

@@ -23,13 +23,14 @@ import sqlalchemy as sa
 
 from bench.databases import create_mysql_database, create_sqlite_database, mysql_server
 from patient_svc.domain.identifiers import Identifier
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.search_keys import search_keys
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.patients import patient_to_row
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.tables import PATIENTS, SEARCH_KEYS, VISITS
 from patient_svc.usecases.search import PatientSearch
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.identity import Caller, Role
 from shared.kit.cursors import PageRequest
 from shared.kit.migrations import migrate
@@ -116,7 +117,7 @@ async def open_search(stack: AsyncExitStack, url: str, count: int) -> PatientSea
     await fill(database, count)
     keyring = RecordKeyring({"bench": bytes(range(32))})
     store = SqlPatientStore(database, lambda: NOW, wake_relay=lambda: None, keyring=keyring)
-    return PatientSearch(store, SilentAccounts(), lambda: NOW, ClinicDefaults("UTC", "en"))
+    return PatientSearch(store, SilentAccounts(), lambda: NOW, ClinicProfile)
 
 
 async def compare(few: PatientSearch, many: PatientSearch, texts: list[str]) -> dict[int, float]:

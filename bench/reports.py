@@ -28,6 +28,7 @@ from admin_svc.repository.tables import REPORT_VISITS
 from admin_svc.usecases.reports import ReportRequest, Reports
 from bench.databases import create_mysql_database
 from shared.contracts.availability import ServiceAvailability
+from shared.contracts.clinic import ClinicProfile
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 
@@ -101,7 +102,7 @@ async def open_reports(stack: AsyncExitStack, count: int) -> Reports:
         await _insert(database, batch)
     async with database.write() as connection:
         await connection.execute(sa.text("ANALYZE TABLE report_visits"))
-    return Reports(SqlReportStore(database, lambda: NOW), NoCalendar(), lambda: NOW, "Europe/Berlin")
+    return Reports(SqlReportStore(database, lambda: NOW), NoCalendar(), lambda: NOW, lambda: ClinicProfile(time_zone="Europe/Berlin"))
 
 
 async def _insert(database: Database, batch: list[dict[str, Any]]) -> None:

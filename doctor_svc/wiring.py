@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from doctor_svc import consumers, jobs
 from doctor_svc.clients import HttpCalendarClient, HttpDoctorAccountClient
 from doctor_svc.repository import SqlDoctorStore
-from doctor_svc.repository.tables import INFRASTRUCTURE
+from doctor_svc.repository.tables import CLINIC_SETTINGS, INFRASTRUCTURE
 from doctor_svc.settings import DoctorSettings
 from doctor_svc.usecases.calendar import CalendarFollower
 from doctor_svc.usecases.doctors import Doctors
@@ -19,6 +19,7 @@ from doctor_svc.usecases.service_types import ServiceTypes
 from shared.contracts.identity import Service
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
+from shared.kit.sql_clinic_settings import SqlSettingsCopy
 
 
 @asynccontextmanager
@@ -28,11 +29,12 @@ async def wire(app: FastAPI, settings: DoctorSettings, overrides: Overrides) -> 
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         wake_relay = runtime.start_outbox_relay(database, INFRASTRUCTURE)
         store = SqlDoctorStore(database, runtime.clock, wake_relay=wake_relay)
+        clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
         accounts = HttpDoctorAccountClient(runtime.client(Service.AUTH))
         calendar = CalendarFollower(HttpCalendarClient(runtime.client(Service.SCHEDULING)))
 
         service_types = ServiceTypes(store, calendar, runtime.clock)
-        doctors = Doctors(store, accounts, calendar, runtime.clock, settings.time_zone)
+        doctors = Doctors(store, accounts, calendar, runtime.clock, clinic)
         schedules = Schedules(store, calendar, runtime.clock)
         runtime.provide(service_types, doctors, schedules)
 

@@ -21,6 +21,7 @@ from shared.contracts.events import (
     PatientMerged,
     PreferencesChanged,
     ServiceChanged,
+    SettingsChanged,
 )
 from shared.kit.bus import handlers_for
 from shared.kit.service_runtime import ServiceRuntime
@@ -45,6 +46,7 @@ async def subscribe(
             PatientChanged: planner.plan_again_for_patient,
             PreferencesChanged: planner.plan_again_for_preferences,
             ServiceChanged: planner.plan_again_for_service,
+            SettingsChanged: planner.plan_again_for_clinic,
         }
     )
 

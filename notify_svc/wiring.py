@@ -17,7 +17,7 @@ from notify_svc.clients.admin_accounts import HttpAdminAccounts
 from notify_svc.clients.appointments import HttpAppointments
 from notify_svc.clients.contacts import HttpContactSource
 from notify_svc.clients.dead_letters import HttpDeadLetterSource
-from notify_svc.clients.email_renderer import JinjaEmailRenderer
+from notify_svc.clients.email_renderer import CurrentClinicRenderer
 from notify_svc.clients.files import FileMailbox
 from notify_svc.clients.patient_reminders import HttpPatientReminders
 from notify_svc.clients.smtp import SmtpMailbox
@@ -35,6 +35,7 @@ from notify_svc.repository.comparison import SqlComparisonStore
 from notify_svc.repository.doctor_preferences import SqlDoctorPreferencesStore
 from notify_svc.repository.due_work import SqlDueWorkStore
 from notify_svc.repository.restored import withhold_deliveries, withhold_messages
+from notify_svc.repository.tables import CLINIC_SETTINGS
 from notify_svc.repository.templates import SqlTemplateStore
 from notify_svc.settings import NotifySettings
 from notify_svc.usecases.compare import AppointmentComparison
@@ -64,6 +65,7 @@ from notify_svc.usecases.unsubscribe import Unsubscribing
 from notify_svc.usecases.visit_links import VisitLinks
 from notify_svc.usecases.visit_retention import NotifiedVisitRetention
 from notify_svc.usecases.webhooks import Webhooks
+from shared.contracts.clinic import LOGO_PATH, CurrentClinic
 from shared.contracts.identity import Service
 from shared.kit.clock import Clock, system_clock
 from shared.kit.erasure_reports import HttpErasureReports
@@ -71,6 +73,7 @@ from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
+from shared.kit.sql_clinic_settings import SqlSettingsCopy
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +84,29 @@ class WiringContext:
     settings: NotifySettings
     store: SqlNotificationStore
     holder: LeaseHolder
+    clinic: CurrentClinic
 
     @property
     def clock(self) -> Clock:
         """The clock of the service."""
         return self.runtime.clock
 
-    @property
     def reminder_defaults(self) -> ReminderDefaults:
-        """The clinic's offsets and time zone."""
-        return ReminderDefaults(self.settings.reminder_offsets_minutes, self.settings.time_zone)
+        """Return the clinic's offsets and time zone."""
+        clinic = self.clinic()
+        return ReminderDefaults(clinic.reminder_offsets_minutes, clinic.time_zone)
+
+    def mail_clinic(self) -> Clinic:
+        """Return the clinic as mails show it. Where an admin has set nothing, replies go to the address of the environment."""
+        settings, clinic = self.settings, self.clinic()
+        logo_url = f"{settings.public_url}{LOGO_PATH}" if clinic.has_logo else None
+        return Clinic(
+            clinic.name, settings.mail_from, settings.public_url, clinic.email, clinic.locale, clinic.address, clinic.phone, logo_url
+        )
+
+    def message_days(self) -> int:
+        """Return after how many days messages are deleted, and visits after their end."""
+        return self.clinic().retention.messages_days or self.settings.keep_messages_days
 
     def count_by(self, label: str, name: str, description: str) -> Callable[[str], None]:
         """Add a counter with one label to the metrics, and return the function that counts one for a value of the label."""
@@ -114,7 +130,13 @@ async def wire(app: FastAPI, settings: NotifySettings, overrides: Overrides) -> 
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         store = SqlNotificationStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE))
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        context = WiringContext(runtime, settings, store, holder)
+        clinic = await runtime.follow_clinic(
+            SqlSettingsCopy(database, CLINIC_SETTINGS),
+            name=settings.sender_name or settings.clinic_name,
+            email=settings.clinic_email,
+            reminder_offsets_minutes=settings.reminder_offsets_minutes,
+        )
+        context = WiringContext(runtime, settings, store, holder, clinic)
         services = open_other_services(context)
         unsubscribe_links = UnsubscribeLinks(settings.public_url, settings.link_secret)
 
@@ -155,21 +177,17 @@ def open_other_services(context: WiringContext) -> OtherServices:
 async def open_delivery(context: WiringContext, services: OtherServices, unsubscribe_links: UnsubscribeLinks) -> MailDelivery:
     """Return what makes and delivers mails; provide the use cases of templates and of the log of messages."""
     runtime, settings, store = context.runtime, context.settings, context.store
-    name = settings.sender_name or settings.clinic_name
-    clinic = Clinic(name, settings.mail_from, settings.public_url, settings.clinic_email, settings.locale)
-    renderer = JinjaEmailRenderer(
-        clinic, context.count_by("kind", "template_overrides_failed", "Overridden templates that failed, by kind")
+    renderer = CurrentClinicRenderer(
+        context.mail_clinic, context.count_by("kind", "template_overrides_failed", "Overridden templates that failed, by kind")
     )
     template_store = SqlTemplateStore(store.database, runtime.clock)
     current_overrides = CurrentOverrides(template_store, context.clock)
-    runtime.provide(Templates(template_store, JinjaTemplateLibrary(clinic), current_overrides, runtime.clock))
+    runtime.provide(Templates(template_store, JinjaTemplateLibrary(context.mail_clinic), current_overrides, runtime.clock))
     runtime.provide(MessageLog(store, renderer.internet_message_id))
 
     mailbox = runtime.overrides.mailbox or await runtime.stack.enter_async_context(open_mailbox(settings.mail_url))
     patients = CurrentPatients(services.contacts, services.source, store)
-    composer = MailComposer(
-        services.contacts, patients, services.source, services.visit_links, settings.time_zone, settings.locale, unsubscribe_links
-    )
+    composer = MailComposer(services.contacts, patients, services.source, services.visit_links, context.clinic, unsubscribe_links)
     check = MessageCheck(store, services.contacts, context.reminder_defaults, context.clock)
     count_not_sent = context.count_by("reason", "mails_not_sent", "Mails that were not sent, by reason")
     return MailDelivery(composer, check, renderer, mailbox, current_overrides, context.clock, count_not_sent)
@@ -180,7 +198,7 @@ def add_sender(context: WiringContext, delivery: MailDelivery) -> tuple[MessageS
     runtime, store = context.runtime, context.store
     taker = MessageTaker(store, delivery, context.clock)
     sender = MessageSender(store, delivery, context.clock, runtime.overrides.instance_name, taker)
-    retention = MessageRetention(store, context.settings.keep_messages_days, context.clock)
+    retention = MessageRetention(store, context.message_days, context.clock)
     wake_sender = jobs.schedule_message_jobs(runtime.jobs, sender, retention, context.holder)
     runtime.provide(MessageResending(store, context.clock, wake_sender))
     return sender, wake_sender
@@ -193,8 +211,8 @@ def add_reminders(
     store = context.store
     planner = ReminderPlanner(store, contacts, context.reminder_defaults, context.clock)
     reminders = ReminderQueue(store, context.clock, wake_sender)
-    digests = DigestQueue(store, contacts, context.settings.time_zone, context.clock, wake_sender)
-    visits = NotifiedVisitRetention(store, context.settings.keep_messages_days, context.clock)
+    digests = DigestQueue(store, contacts, context.clinic, context.clock, wake_sender)
+    visits = NotifiedVisitRetention(store, context.message_days, context.clock)
     jobs.schedule_visit_retention(context.runtime.jobs, visits, context.holder)
     return planner, *jobs.schedule_reminder_jobs(context.runtime.jobs, planner, reminders, digests, context.holder)
 
@@ -232,7 +250,7 @@ def provide_preferences(context: WiringContext, unsubscribe_links: UnsubscribeLi
     runtime = context.runtime
     doctors = DoctorMailPreferences(SqlDoctorPreferencesStore(context.store.database), context.clock)
     reminders = HttpPatientReminders(runtime.client(Service.PATIENT))
-    runtime.provide(doctors, Unsubscribing(unsubscribe_links, reminders, doctors, context.store, context.settings.locale))
+    runtime.provide(doctors, Unsubscribing(unsubscribe_links, reminders, doctors, context.store, context.clinic))
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -21,13 +22,12 @@ from patient_svc.clients import (
     HttpTreatments,
 )
 from patient_svc.domain.erasures import AppointmentAhead
-from patient_svc.domain.patients import ClinicDefaults
 from patient_svc.domain.relations import AccessPolicy
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.repository import SqlPatientStore
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.record_keys import KeyRotation, check_master_keys
-from patient_svc.repository.tables import INFRASTRUCTURE
+from patient_svc.repository.tables import CLINIC_SETTINGS, INFRASTRUCTURE
 from patient_svc.repository.visits import SqlRebuildStore
 from patient_svc.settings import PatientSettings, parse_record_keys
 from patient_svc.usecases.access_control import AccessControl
@@ -45,6 +45,7 @@ from patient_svc.usecases.preferences import PatientPreferences
 from patient_svc.usecases.retention import RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
+from shared.contracts.clinic import ClinicProfile, CurrentClinic
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import system_clock
@@ -52,7 +53,28 @@ from shared.kit.overrides import Overrides
 from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
 from shared.kit.service_runtime import open_service_runtime
 from shared.kit.sql import Database
+from shared.kit.sql_clinic_settings import SqlSettingsCopy
 from shared.kit.sql_idempotency import SqlIdempotencyStore
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPeriods:
+    """How long data are kept now: as an admin has set it, or else as the environment says."""
+
+    settings: PatientSettings
+    clinic: CurrentClinic
+
+    def accesses_days(self) -> int:
+        """Return for how many days patients see who read their data."""
+        return self.clinic().retention.accesses_days or self.settings.keep_accesses_days
+
+    def records_years(self) -> int:
+        """Return for how many years the data of patients without an active account are kept."""
+        return self.clinic().retention.records_years or self.settings.keep_records_years
+
+    def visits_years(self) -> int:
+        """Return for how many years visits stay in the booking history: at least as long as records are kept."""
+        return max(self.clinic().retention.visits_years or self.settings.keep_visits_years, self.records_years())
 
 
 @asynccontextmanager
@@ -65,8 +87,9 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         await check_master_keys(database, keyring)
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay, keyring=keyring)
 
-        clinic = ClinicDefaults(settings.time_zone, settings.locale)
-        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
+        clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
+        periods = KeptPeriods(settings, clinic)
+        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, clinic)
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy)
         runtime.provide(access)
         patients = Patients(store, runtime.clock, clinic, access)
@@ -79,7 +102,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         runtime.provide(guardianships)
         live_visits, calendar = HttpLiveVisits(runtime.client(Service.APPOINTMENT)), HttpCalendarMerges(runtime.client(Service.SCHEDULING))
         runtime.provide(Merges(store, live_visits, calendar, access, runtime.clock))
-        runtime.provide(MedicalHistory(access, runtime.clock, settings.time_zone, settings.max_entries))
+        runtime.provide(MedicalHistory(access, runtime.clock, clinic, settings.max_entries))
         runtime.provide(BreakGlassAccess(access, runtime.clock, settings.break_glass_minutes))
         accounts = HttpAccountDirectory(runtime.client(Service.AUTH))
         search = PatientSearch(store, accounts, runtime.clock, clinic)
@@ -88,7 +111,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         directory = HttpAppointmentDirectory(runtime.client(Service.APPOINTMENT))
         runtime.provide(BookingHistory(access, directory))
         rebuilding = ReadModelRebuilding(store, directory, PatientVisit.of, runtime.clock)
-        retention = AccessRetention(store, settings.keep_accesses_days, runtime.clock)
+        retention = AccessRetention(store, periods.accesses_days, runtime.clock)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, holder, rebuilding, retention, search, guardianships)
         clients = [runtime.client(service) for service in (Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION)]
@@ -97,8 +120,8 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
         erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
         runtime.provide(erasures)
-        record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
-        visit_retention = VisitRetention(store, max(settings.keep_visits_years, settings.keep_records_years), runtime.clock)
+        record_retention = RecordRetention(store, erasures, periods.records_years, runtime.clock)
+        visit_retention = VisitRetention(store, periods.visits_years, runtime.clock)
         jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
@@ -136,5 +159,6 @@ async def open_erasures(settings: PatientSettings) -> AsyncIterator[Erasures]:
             database, system_clock, wake_relay=lambda: None, keyring=RecordKeyring(parse_record_keys(settings.record_keys))
         )
         answers = SqlIdempotencyStore(database, INFRASTRUCTURE, system_clock)
-        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, settings.time_zone)
+        clinic = ClinicProfile(time_zone=settings.time_zone)
+        policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, lambda: clinic)
         yield Erasures(store, AppointmentsNotAsked(), answers, system_clock, policy)

@@ -12,7 +12,7 @@ from scheduling_svc import consumers, jobs
 from scheduling_svc.clients import HttpPatientDirectory, HttpRuleOwner
 from scheduling_svc.domain.feeds import SECRET_BYTES
 from scheduling_svc.repository import SqlCalendarStore
-from scheduling_svc.repository.tables import INFRASTRUCTURE
+from scheduling_svc.repository.tables import CLINIC_SETTINGS, INFRASTRUCTURE
 from scheduling_svc.settings import SchedulingSettings
 from scheduling_svc.usecases.agenda import Agenda
 from scheduling_svc.usecases.archive import Archive
@@ -33,6 +33,7 @@ from shared.contracts.identity import Service
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.overrides import Overrides
 from shared.kit.service_runtime import open_service_runtime
+from shared.kit.sql_clinic_settings import SqlSettingsCopy
 
 
 @asynccontextmanager
@@ -55,7 +56,9 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         archive = Archive(store, runtime.clock)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, holder)
-        jobs.schedule_retention(runtime.jobs, CalendarRetention(store, settings.keep_years, runtime.clock), holder)
+        clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
+        retention = CalendarRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+        jobs.schedule_retention(runtime.jobs, retention, holder)
         await consumers.subscribe(runtime, rules, reservations, feeds, erasure, merges)
         async with runtime.jobs:
             yield

@@ -58,11 +58,13 @@ class RunningService:
         await self.run_until_idle()
 
 
-def upstream_handler(upstream: Handler | None = None, ended_sessions: Handler | None = None) -> Handler:
+def upstream_handler(
+    upstream: Handler | None = None, ended_sessions: Handler | None = None, clinic_settings: Handler | None = None
+) -> Handler:
     """Return a handler that answers requests for keys and tokens as auth-service does, and passes all other requests to `upstream`.
 
     Without `upstream` they are answered with a 404 problem document. `ended_sessions` answers requests for the list of ended sessions;
-    without it the list is empty.
+    without it the list is empty. `clinic_settings` answers requests for the clinic's settings; without it nothing is set.
     """
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -72,6 +74,8 @@ def upstream_handler(upstream: Handler | None = None, ended_sessions: Handler | 
             return httpx.Response(200, json={"access_token": "service-token", "expires_in": 600, "token_type": "Bearer"})
         if request.url.path == "/internal/ended-sessions":
             return ended_sessions(request) if ended_sessions else httpx.Response(200, json={"items": []})
+        if request.url.path == "/internal/settings":
+            return clinic_settings(request) if clinic_settings else httpx.Response(200, json={"version": 1})
         return upstream(request) if upstream else not_found_response()
 
     return handle
@@ -99,6 +103,7 @@ async def run_service(
     migrated: bool = True,
     mailbox: Any = None,
     ended_sessions: Handler | None = None,
+    clinic_settings: Handler | None = None,
     **settings: Any,
 ) -> AsyncIterator[RunningService]:
     """Run the service of a package (`doctor_svc`) with a new database in `folder` and a clock that stands still at `now`."""
@@ -111,7 +116,7 @@ async def run_service(
     async with AsyncExitStack() as stack:
         bus = await stack.enter_async_context(EmbeddedBus(str(folder / "bus.db"), clock))
         background_work.add(bus.deliver_due)
-        transport = httpx.MockTransport(upstream_handler(upstream, ended_sessions))
+        transport = httpx.MockTransport(upstream_handler(upstream, ended_sessions, clinic_settings))
         overrides = Overrides(bus=bus, transport=lambda _service: transport, clock=clock, background_work=background_work, mailbox=mailbox)
         values = {"database_url": url, "client_secret": "x" * 40, "env": "test", "issuer": ISSUER, "record_keys": RECORD_KEYS} | settings
         app = main.create_app(settings_of(name)(**values), overrides=overrides)

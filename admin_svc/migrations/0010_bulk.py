@@ -6,7 +6,7 @@ from alembic import op
 from shared.kit.migrations.v1 import Id, MediumText, UtcDateTime, binary_string
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaData, String, Table, Text
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
@@ -172,3 +172,45 @@ ACCESS_MEASURES = Table(
     Index("access_measures_by_time", "dimension", "noted_at", "key", "days"),
 )
 """The days to the third next available appointment, as noted on each day of the clinic. They cannot be rebuilt."""
+
+CLINIC_SETTINGS = Table(
+    "clinic_settings",
+    METADATA,
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("id", Id, nullable=False, unique=True),
+    Column("settings", MediumText, nullable=False),
+    Column("changes", MediumText, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("changed_by", Id, nullable=False),
+)
+"""A row for each version of the clinic's settings; `id` is that of the change. Rows are inserted and read, never changed."""
+
+IMPORTS = Table(
+    "imports",
+    METADATA,
+    Column("id", Id, primary_key=True),
+    Column("kind", binary_string(16), nullable=False),
+    Column("dry_run", Boolean, nullable=False),
+    Column("created_by", Id, nullable=False),
+    Column("created_by_role", binary_string(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("retry_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index("imports_by_end", "finished_at", "created_at", "id"),
+    Index("imports_by_time", "created_at", "id"),
+)
+
+IMPORT_ROWS = Table(
+    "import_rows",
+    METADATA,
+    Column("import_id", Id, primary_key=True),
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("target_id", Id),
+    Column("status", binary_string(16), nullable=False),
+    Column("fields", MediumText),
+    Column("code", binary_string(48)),
+    Column("detail", String(300)),
+    Column("pointer", String(100)),
+    Index("import_rows_by_status", "import_id", "status", "line"),
+)
+"""The rows of imports. `fields` has personal data, and is NULL as soon as the row does not wait any more."""

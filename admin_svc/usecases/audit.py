@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -69,12 +70,12 @@ class AuditRetention:
     """Deletes the lines of recording days that ended more than `keep_years` years ago. Nothing else deletes lines."""
 
     lines: OldAuditLines
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
-        before, count = first_kept_day(self.now(), self.keep_years), 0
+        before, count = first_kept_day(self.now(), self.keep_years()), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted

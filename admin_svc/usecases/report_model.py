@@ -11,6 +11,7 @@ from admin_svc.domain.access_measures import AccessMeasure, access_measures
 from admin_svc.domain.report_visits import ReportVisit, VisitReminder
 from admin_svc.ports.reports import AvailabilityClient, ReportStore
 from shared.contracts.availability import MAX_NEXT
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.events import AppointmentEvent, ReminderSent
 from shared.contracts.values import years_before
 from shared.kit.clock import Clock
@@ -42,19 +43,19 @@ class ReportModel:
 
 @dataclass(frozen=True, slots=True)
 class AccessNotes:
-    """Notes once a day how far away the third next available appointments are. `time_zone` (IANA) is the clinic's."""
+    """Notes once a day how far away the third next available appointments are. Days are those of the time zone of the `clinic`."""
 
     store: ReportStore
     availability: AvailabilityClient
     now: Clock
-    time_zone: str
+    clinic: CurrentClinic
 
     async def note_today(self) -> int:
         """Note the measures of the clinic's day unless they are noted; return how many. Raises Unavailable: the next run tries again."""
         now = self.now()
-        if await self._is_noted(now.astimezone(ZoneInfo(self.time_zone)).date()):
+        if await self._is_noted(now.astimezone(ZoneInfo(self.clinic().time_zone)).date()):
             return 0
-        await self._store(access_measures(await self.availability.list_next_available(MAX_NEXT), now, self.time_zone))
+        await self._store(access_measures(await self.availability.list_next_available(MAX_NEXT), now, self.clinic().time_zone))
         return 0
 
     @retry_on_abort

@@ -22,6 +22,7 @@ from admin_svc.domain.report_figures import (
 )
 from admin_svc.domain.report_periods import ReportPeriod
 from admin_svc.ports.reports import AvailabilityClient, OfferedMinutes, ReportStore
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
 from shared.kit.deadlines import shorten_deadline
@@ -78,17 +79,17 @@ class Overview:
 
 @dataclass(frozen=True, slots=True)
 class Reports:
-    """The use cases of reports. `time_zone` (IANA) is the clinic's. All raise RangeReversed and RangeTooLong for a bad period."""
+    """The use cases of reports. Days are those of the time zone of the `clinic`. All raise RangeReversed or RangeTooLong."""
 
     store: ReportStore
     availability: AvailabilityClient
     now: Clock
-    time_zone: str
+    clinic: CurrentClinic
 
     async def overview(self) -> Overview:
         """Return the counts of the clinic's day, and the next free start of each specialty."""
         now = self.now()
-        period = ReportPeriod.day(now, self.time_zone)
+        period = ReportPeriod.day(now, self.clinic().time_zone)
         counts = DayCounts.of(await self._count(period, VisitField.STATUS))
         return Overview(period, now, counts, await self._find_next_free())
 
@@ -132,7 +133,7 @@ class Reports:
         return Report(period, group, rows, total)
 
     def _period(self, request: ReportRequest) -> ReportPeriod:
-        return ReportPeriod.of(request.begins, request.ends, self.time_zone, self.now())
+        return ReportPeriod.of(request.begins, request.ends, self.clinic().time_zone, self.now())
 
     @retry_on_abort
     async def _count(self, period: ReportPeriod, *fields: VisitField, is_group: bool | None = None) -> list[VisitCount]:

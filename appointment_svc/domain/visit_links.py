@@ -15,6 +15,7 @@ from appointment_svc.domain.refusals import NoSuchVisitLink, VisitChanged, Visit
 from appointment_svc.domain.snapshots import DoctorSnapshot
 from appointment_svc.domain.transitions import RESCHEDULABLE, AppointmentStatus
 from shared.contracts.calendar_entries import entry_place
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.http import VisitMode
 from shared.contracts.values import local_start
 
@@ -64,10 +65,30 @@ class LinkedVisit:
     """
 
     appointment: Appointment
-    clinic_name: str
+    clinic: ClinicProfile
     time_zone: str
     locale: str | None
     now: datetime
+
+    @property
+    def clinic_name(self) -> str:
+        """The name of the clinic."""
+        return self.clinic.name
+
+    @property
+    def clinic_address(self) -> str | None:
+        """The address of the clinic, on one line."""
+        return self.clinic.address
+
+    @property
+    def clinic_phone(self) -> str | None:
+        """The phone number of the clinic."""
+        return self.clinic.phone
+
+    @property
+    def cancellation_policy(self) -> str | None:
+        """What the clinic says about cancelling."""
+        return self.clinic.cancellation_policy
 
     @property
     def status(self) -> AppointmentStatus:

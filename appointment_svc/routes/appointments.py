@@ -18,7 +18,7 @@ from appointment_svc.domain.refusals import (
     TooManyActive,
 )
 from appointment_svc.domain.transitions import AppointmentStatus
-from appointment_svc.routes.dependencies import BookingCaller, Filter, Reader, UseActions, UseBooking, UseQueries, Writer
+from appointment_svc.routes.dependencies import BookingCaller, Filter, Reader, UseActions, UseBooking, UseClinic, UseQueries, Writer
 from appointment_svc.routes.icalendar_file import to_icalendar
 from appointment_svc.routes.replays import BOOKING_REPLAY
 from appointment_svc.schemas import AmendAppointment, AppointmentOut, AppointmentPage, BookAppointment, HistoryOut
@@ -138,9 +138,9 @@ async def get_appointment_history(appointment_id: UUID, caller: Reader, queries:
     responses=ICALENDAR_RESPONSE | refusals(NoSuchAppointment, Unavailable),
     summary="Get the appointment as an iCalendar file",
 )
-async def get_appointment_calendar(appointment_id: UUID, caller: Reader, queries: UseQueries) -> Response:
+async def get_appointment_calendar(appointment_id: UUID, caller: Reader, queries: UseQueries, clinic: UseClinic) -> Response:
     """One event, for import into a calendar program."""
-    return Response(to_icalendar(await queries.get(caller, appointment_id)), media_type="text/calendar; charset=utf-8")
+    return Response(to_icalendar(await queries.get(caller, appointment_id), clinic()), media_type="text/calendar; charset=utf-8")
 
 
 @router.patch(

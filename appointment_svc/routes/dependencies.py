@@ -16,6 +16,7 @@ from shared.contracts.appointments import AppointmentSort
 from shared.contracts.identity import Caller, Role, Scope
 from shared.contracts.values import Instant
 from shared.kit.access import EVERY_ROLE, RequireRole
+from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.idempotency import OperationId
 from shared.kit.preconditions import IfMatch
 from shared.kit.use_cases import use_case
@@ -58,5 +59,6 @@ def _context(appointment_id: UUID, caller: Writer, expected_version: IfMatch, op
 UseBooking = Annotated[Booking, use_case(Booking)]
 UseActions = Annotated[AppointmentActions, use_case(AppointmentActions)]
 UseQueries = Annotated[AppointmentQueries, use_case(AppointmentQueries)]
+UseClinic = Annotated[ClinicFollower, use_case(ClinicFollower)]
 Filter = Annotated[AppointmentFilter, Depends(_filter)]
 Context = Annotated[ActionContext, Depends(_context)]

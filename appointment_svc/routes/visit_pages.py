@@ -45,7 +45,7 @@ def _page(texts: VisitTexts, template: str, status: int, **values: Any) -> Respo
 
 
 def _rows(visit: LinkedVisit, texts: VisitTexts) -> list[tuple[str, str]]:
-    """Return date, time with its zone, doctor, place and clinic with their labels."""
+    """Return date, time with its zone, doctor, place, and what people read about the clinic, with their labels."""
     local_time = visit.starts_at.astimezone(ZoneInfo(visit.time_zone))
     zone = get_timezone_name(local_time, locale=texts.date_locale)
     doctor = " ".join(filter(None, (visit.doctor.title, visit.doctor.full_name))) if visit.doctor else None
@@ -55,6 +55,8 @@ def _rows(visit: LinkedVisit, texts: VisitTexts) -> list[tuple[str, str]]:
         (texts.doctor, doctor),
         (texts.mode, texts.modes[visit.mode]),
         (texts.place, visit.place),
-        (texts.clinic, visit.clinic_name),
+        (texts.clinic, ", ".join(filter(None, (visit.clinic_name, visit.clinic_address)))),
+        (texts.phone, visit.clinic_phone),
+        (texts.policy, visit.cancellation_policy),
     ]
     return [(label, value) for label, value in rows if value]

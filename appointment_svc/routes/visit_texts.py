@@ -37,6 +37,8 @@ class VisitTexts:
     modes: Mapping[VisitMode, str]
     place: str
     clinic: str
+    phone: str
+    policy: str
     confirm: str
     cannot_come: str
     cancel_warning: str
@@ -65,6 +67,8 @@ ENGLISH = VisitTexts(
     modes={"in_person": "In person", "video": "By video", "phone": "By phone"},
     place="Place",
     clinic="Clinic",
+    phone="Phone",
+    policy="Cancelling",
     confirm="I will come",
     cannot_come="I cannot come",
     cancel_warning="The time is then given to somebody else. This cannot be undone here.",
@@ -100,6 +104,8 @@ GERMAN = VisitTexts(
     modes={"in_person": "Vor Ort", "video": "Per Video", "phone": "Per Telefon"},
     place="Ort",
     clinic="Praxis",
+    phone="Telefon",
+    policy="Absagen",
     confirm="Ich komme",
     cannot_come="Ich kann nicht kommen",
     cancel_warning="Die Zeit wird dann anderweitig vergeben. Das lässt sich hier nicht rückgängig machen.",
@@ -143,6 +149,8 @@ FRENCH = VisitTexts(
     modes={"in_person": "Sur place", "video": "Par vidéo", "phone": "Par téléphone"},
     place="Lieu",
     clinic="Cabinet",
+    phone="Téléphone",
+    policy="Annulation",
     confirm="Je viendrai",
     cannot_come="Je ne peux pas venir",
     cancel_warning="L'horaire sera alors proposé à une autre personne. Cela ne peut pas être annulé ici.",
@@ -185,6 +193,8 @@ SPANISH = VisitTexts(
     modes={"in_person": "Presencial", "video": "Por vídeo", "phone": "Por teléfono"},
     place="Lugar",
     clinic="Clínica",
+    phone="Teléfono",
+    policy="Cancelación",
     confirm="Acudiré",
     cannot_come="No puedo acudir",
     cancel_warning="La hora se dará entonces a otra persona. Aquí no se puede deshacer.",

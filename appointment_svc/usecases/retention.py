@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -34,7 +34,7 @@ class TextRetention:
     """
 
     store: AgingAppointmentStore
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def erase_old_texts(self) -> int:
@@ -42,7 +42,7 @@ class TextRetention:
         now = self.now()
         stored = await retry_transaction(self.store.find_retention_progress)
         progress = RetentionProgress(now) if stored is None or now - stored.began_at >= LOOK_AGAIN_AFTER else stored
-        page = await self._list_ended(years_before(now, self.keep_years), progress.last)
+        page = await self._list_ended(years_before(now, self.keep_years()), progress.last)
         erased = sum([await self._try_to_erase(appointment) for appointment in page])
         if erased:
             log_event("texts_erased", appointments=erased)
@@ -77,7 +77,7 @@ class AppointmentRetention:
     """Deletes appointments that ended more than `keep_years` years ago, with their links. Other services keep ids of them at most."""
 
     store: AgingAppointmentStore
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
@@ -85,7 +85,7 @@ class AppointmentRetention:
 
         A run that is stopped has deleted what it has deleted: the next one begins with what is left.
         """
-        before, count = years_before(self.now(), self.keep_years), 0
+        before, count = years_before(self.now(), self.keep_years()), 0
         after: tuple[datetime, UUID] | None = None
         while count < DELETED_AT_ONCE:
             page = await retry_transaction(partial(self.store.list_ended, before, BATCH, after))

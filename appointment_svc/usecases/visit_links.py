@@ -13,6 +13,7 @@ from appointment_svc.domain.visit_links import LinkedVisit, LinkTokens, link_has
 from appointment_svc.ports import AppointmentStore, PatientContactLookup, PatientLookup
 from appointment_svc.usecases.actions import ActionContext, AppointmentActions, Decision
 from appointment_svc.usecases.guardians import require_not_merged
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import PatientContact
 from shared.contracts.identity import Caller, Role
 from shared.contracts.values import ZONES
@@ -27,7 +28,7 @@ class LinkedVisits:
     """The appointments behind links. Each method but `make_links` raises NoSuchVisitLink, VisitLinkExpired, or Unavailable.
 
     Whether the recipient may still act for the patient is asked each time, because an account can be closed and a guardianship can end.
-    `clinic_name` and `clinic_time_zone` are for the pages.
+    The pages show what people read about the `clinic`.
     """
 
     store: AppointmentStore
@@ -35,8 +36,7 @@ class LinkedVisits:
     contacts: PatientContactLookup
     patients: PatientLookup
     tokens: LinkTokens
-    clinic_name: str
-    clinic_time_zone: str
+    clinic: CurrentClinic
     now: Clock
 
     @retry_on_abort
@@ -121,5 +121,6 @@ class LinkedVisits:
         return contact
 
     def _visit(self, appointment: Appointment, recipient: PatientContact) -> LinkedVisit:
-        own_time_zone = recipient.time_zone if recipient.time_zone in ZONES else None
-        return LinkedVisit(appointment, self.clinic_name, own_time_zone or self.clinic_time_zone, recipient.locale, self.now())
+        clinic = self.clinic()
+        time_zone = recipient.time_zone if recipient.time_zone in ZONES else None
+        return LinkedVisit(appointment, clinic, time_zone or clinic.time_zone, recipient.locale, self.now())

@@ -6,9 +6,11 @@ from sqlalchemy import BigInteger, Boolean, Column, Date, Index, Integer, MetaDa
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
+from shared.kit.sql_clinic_settings import clinic_settings_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
+CLINIC_SETTINGS = clinic_settings_table(METADATA)
 
 ACCOUNTS = Table(
     "accounts",

@@ -38,6 +38,7 @@ ReadingService = Annotated[Caller, Depends(require_services(Service.DOCTOR, Serv
 AdminService = Annotated[Caller, Depends(require_services(Service.ADMIN))]
 ListingService = Annotated[Caller, Depends(require_services(Service.ADMIN, Service.NOTIFICATION))]
 PatientService = Annotated[Caller, Depends(require_services(Service.PATIENT))]
+SearchingService = Annotated[Caller, Depends(require_services(Service.PATIENT, Service.ADMIN))]
 NotificationService = Annotated[Caller, Depends(require_services(Service.NOTIFICATION))]
 AnyService = Annotated[Caller, Depends(require_services(*Service))]
 UsePasswordResets = Annotated[PasswordResets, use_case(PasswordResets)]
@@ -84,7 +85,7 @@ async def list_contacts(body: ContactRequest, _caller: NotificationService, acco
 
 
 @router.post("/account-search", response_model=FoundAccounts)
-async def search_accounts(body: AccountSearch, _caller: PatientService, accounts: UseAccounts) -> FoundAccounts:
+async def search_accounts(body: AccountSearch, _caller: SearchingService, accounts: UseAccounts) -> FoundAccounts:
     """The accounts that have one of the addresses. The addresses are in the body, because paths are logged."""
     return await accounts.find_by_email(body.emails)
 

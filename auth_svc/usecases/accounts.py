@@ -14,6 +14,7 @@ from auth_svc.ports import AuthStore, AuthTransaction, PatientProfileClient
 from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.password_resets import PasswordResets
 from auth_svc.usecases.session_revocation import SessionRevocation
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import AccountContacts, FoundAccounts
 from shared.contracts.events import AuditRecorded, DoctorChanged, PatientChanged
 from shared.contracts.http import AccountContact, Actor
@@ -40,7 +41,7 @@ class ExportedAccount:
 class Accounts:
     """Accounts after their creation. Patients' and doctors' names and patients' languages are copies: their profiles own them.
 
-    Accounts are returned with the locale in effect: that of the clinic, `clinic_locale`, for people who gave none.
+    Accounts are returned with the locale in effect: that of the clinic for people who gave none.
     """
 
     store: AuthStore
@@ -49,12 +50,12 @@ class Accounts:
     resets: PasswordResets
     revocation: SessionRevocation
     now: Clock
-    clinic_locale: str
+    clinic: CurrentClinic
 
     @retry_on_abort
     async def get(self, account_id: UUID) -> Account:
         """Return an account. Raises NoSuchAccount."""
-        return (await self.store.get_account(account_id)).in_clinic(self.clinic_locale)
+        return (await self.store.get_account(account_id)).in_clinic(self.clinic().locale)
 
     @retry_on_abort
     async def export(self, account_id: UUID) -> ExportedAccount:
@@ -66,7 +67,7 @@ class Accounts:
     async def list_contacts(self, ids: Collection[UUID]) -> AccountContacts:
         """Return the accounts among `ids` that exist, pending and disabled ones too."""
         accounts = await self.store.list_accounts_by_id(ids)
-        contacts = [AccountContact.model_validate(account.in_clinic(self.clinic_locale)) for account in accounts]
+        contacts = [AccountContact.model_validate(account.in_clinic(self.clinic().locale)) for account in accounts]
         return AccountContacts(items=contacts)
 
     @retry_on_abort
@@ -82,7 +83,7 @@ class Accounts:
     ) -> list[Account]:
         """Return accounts that are not pending in the order of their email addresses, after the address in `after`."""
         accounts = await self.store.list_accounts(role=role, status=status, text=text, limit=limit, after=after)
-        return [account.in_clinic(self.clinic_locale) for account in accounts]
+        return [account.in_clinic(self.clinic().locale) for account in accounts]
 
     async def update(
         self,
@@ -106,7 +107,7 @@ class Accounts:
         )
         if changes.get("role") is Role.PATIENT:
             updated = await self.creation.complete_role_change(updated)
-        return updated.in_clinic(self.clinic_locale)
+        return updated.in_clinic(self.clinic().locale)
 
     async def update_doctor_name(self, event: DoctorChanged) -> None:
         """Copy the name of a doctor's profile."""

@@ -14,6 +14,7 @@ from auth_svc.domain.passwords import check_password
 from auth_svc.ports import AuthStore, PasswordHasher, PatientProfileClient
 from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.password_resets import PasswordResets
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.events import AuditRecorded
 from shared.contracts.http import Actor, CreateAccount, CreatePatient
 from shared.contracts.identity import Role, Service, system_caller
@@ -36,7 +37,7 @@ class AccountCreation:
     """An account is stored as pending, then the patient's profile is created under the same id, then the account becomes active or invited.
 
     The call to patient-service lies between two transactions and may be repeated. What a crash or an outage leaves pending is completed by
-    the job, or earlier when the owner registers again or signs in. `clinic_locale` is that of people who gave none.
+    the job, or earlier when the owner registers again or signs in. People who gave no locale have that of the clinic.
     """
 
     store: AuthStore
@@ -45,7 +46,7 @@ class AccountCreation:
     profiles: PatientProfileClient
     resets: PasswordResets
     now: Clock
-    clinic_locale: str
+    clinic: CurrentClinic
 
     async def register(self, request: CreateAccount, network: str) -> Account:
         """Create a patient's account and profile. Repeating the request completes an account that is still pending.
@@ -73,7 +74,7 @@ class AccountCreation:
         """
         if request.password is not None:
             check_password(request.password, request.email)
-        return (await self._create_or_complete(account_id, request)).in_clinic(self.clinic_locale)
+        return (await self._create_or_complete(account_id, request)).in_clinic(self.clinic().locale)
 
     async def complete(self, account: Account) -> Account:
         """Create the profile of a pending patient, then make the account active or invited; return any other account unchanged.

@@ -15,6 +15,7 @@ from auth_svc.usecases.create_account import AccountCreation
 from auth_svc.usecases.login_attempts import LoginAttempt, LoginAttempts
 from auth_svc.usecases.session_revocation import SessionRevocation
 from auth_svc.usecases.tokens import TokenIssuer
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -58,7 +59,7 @@ class RevokedSessions:
 
 @dataclass(frozen=True, slots=True)
 class Sessions:
-    """A session expires `lifetime` after its last use. `clinic_locale` is that of people who gave none."""
+    """A session expires `lifetime` after its last use. People who gave no locale have that of the clinic."""
 
     store: AuthStore
     hasher: PasswordHasher
@@ -68,7 +69,7 @@ class Sessions:
     revocation: SessionRevocation
     now: Clock
     lifetime: timedelta
-    clinic_locale: str
+    clinic: CurrentClinic
 
     async def login(self, email: str, password: str, network: str) -> SignedIn:
         """Sign in by password, which also completes a pending account. `network` is what counts as the caller's address.
@@ -189,7 +190,7 @@ class Sessions:
 
     def _signed_in(self, account: Account, session: Session, refresh_token: str) -> SignedIn:
         access = self.tokens.issue(account, session)
-        return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic_locale))
+        return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic().locale))
 
 
 def _sign_out(account: Account, at: datetime, session: Session) -> AuditRecorded:

@@ -79,7 +79,7 @@ async def get_doctor(doctor_id: UUID, caller: Public, doctors: UseDoctors, respo
 )
 async def create_doctor(body: CreateDoctor, caller: Admin, operation: OperationId, doctors: UseDoctors, response: Response) -> Doctor:
     """Creates the profile and the account, or neither. The doctor is invited by mail and has an empty schedule."""
-    doctor = await doctors.create(body.to_doctor(operation.id, doctors.clinic_time_zone), by=caller)
+    doctor = await doctors.create(body.to_doctor(operation.id, doctors.clinic().time_zone), by=caller)
     return with_location(response, doctor, f"/doctors/{doctor.id}")
 
 

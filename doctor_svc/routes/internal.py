@@ -13,7 +13,7 @@ from doctor_svc.routes.doctors import UseDoctors
 from doctor_svc.routes.service_types import UseServiceTypes
 from doctor_svc.schemas import CreateDoctor, PutDoctor, RenameDoctor
 from shared.contracts.contacts import DoctorContactRequest, DoctorContacts
-from shared.contracts.http import DoctorRules, ServiceTypeRules
+from shared.contracts.http import DoctorRules, ExistingProfile, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
 from shared.kit import routes
@@ -69,13 +69,19 @@ async def list_contacts(
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken, NotADoctorsAccount))
 async def put_doctor(doctor_id: UUID, body: PutDoctor, _caller: AdminService, doctors: UseDoctors, response: Response) -> DoctorRules:
     """Create a doctor and their account; a doctor who exists is returned as they are."""
-    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic_time_zone), body.password)).rules())
+    return with_etag(response, (await doctors.create(body.to_doctor(doctor_id, doctors.clinic().time_zone), body.password)).rules())
+
+
+@router.post("/doctor-checks/{doctor_id}", response_model=ExistingProfile, responses=refusals(UnknownService))
+async def check_new_doctor(doctor_id: UUID, body: CreateDoctor, _caller: AdminService, doctors: UseDoctors) -> ExistingProfile:
+    """Whether a doctor exists; otherwise their fields are checked, and nothing is created."""
+    return ExistingProfile(exists=await doctors.check_new(body.to_doctor(doctor_id, doctors.clinic().time_zone)))
 
 
 @router.put("/pending-doctors/{doctor_id}", status_code=204, responses=refusals(UnknownService))
 async def prepare_doctor(doctor_id: UUID, body: CreateDoctor, _caller: AdminService, doctors: UseDoctors) -> None:
     """Store a doctor who stays invisible until the account has the role; `PUT /internal/doctors/{id}` then confirms them."""
-    await doctors.prepare(body.to_doctor(doctor_id, doctors.clinic_time_zone))
+    await doctors.prepare(body.to_doctor(doctor_id, doctors.clinic().time_zone))
 
 
 @router.delete("/pending-doctors/{doctor_id}", status_code=204)

@@ -12,6 +12,7 @@ from doctor_svc.domain.doctors import Doctor, DoctorProfile
 from doctor_svc.domain.refusals import NotADoctorsAccount
 from doctor_svc.ports import DoctorAccountClient, DoctorFilter, DoctorStore, DoctorTransaction, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import DoctorContact
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, VisitsOutsideHours
@@ -44,14 +45,14 @@ class UpdatedDoctor:
 class Doctors:
     """The use cases of doctors. A doctor and the account of the same id are created together or not at all.
 
-    `clinic_time_zone` is for new doctors without a zone of their own. They keep it, because their hours and visits depend on it.
+    New doctors without a zone of their own have the clinic's. They keep it, because their hours and visits depend on it.
     """
 
     store: DoctorStore
     accounts: DoctorAccountClient
     calendar: CalendarFollower
     now: Clock
-    clinic_time_zone: str
+    clinic: CurrentClinic
 
     async def create(self, doctor: Doctor, password: str | None = None, by: Caller | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.
@@ -62,6 +63,15 @@ class Doctors:
         """
         stored = await self._insert_pending(doctor)
         return await self._complete(stored, password, by) if stored.pending else stored
+
+    @retry_on_abort
+    async def check_new(self, doctor: Doctor) -> bool:
+        """Return whether a doctor with this id exists. Raises UnknownService for one who does not."""
+        async with self.store.begin() as tx:
+            if await tx.find_doctor(doctor.id) is not None:
+                return True
+            await _check_services_exist(tx, doctor.services)
+        return False
 
     async def prepare(self, doctor: Doctor) -> None:
         """Store a doctor whose account is about to get the role, as pending and invisible; do nothing if the doctor exists.

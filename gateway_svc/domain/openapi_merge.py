@@ -28,6 +28,7 @@ Errors are problem documents (RFC 9457) with a stable `code`; [their catalogue](
 events that the services publish are described in an [AsyncAPI document]({url}/asyncapi.json)."""
 TAGS = {
     "Identity": "Registration, signing in and out, passwords and tokens.",
+    "Clinic": "What everybody may know about the clinic.",
     "Doctors and services": "Doctors with their hours and leaves, and the services that can be booked with them.",
     "Calendar": "Free times, holds, and one's own agenda.",
     "Appointments": "Booking, moving and cancelling, and what happens on the day of the visit.",

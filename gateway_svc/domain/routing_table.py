@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 
 from shared.contracts.identity import Service
 
+MAX_BODY_BYTES = 64 * 1024
+MAX_FILE_BYTES = 8 * 1024 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class RoutingEntry:
@@ -14,6 +17,7 @@ class RoutingEntry:
     The gateway checks a bearer token that comes with the request, unless `checks_token` is False. It is False for the token
     endpoint: clients may send it their own credentials as Basic, and it answers as RFC 6749 prescribes. It is False for calendar
     subscriptions, too: some calendar programs send credentials of another account, and the link alone grants access.
+    `max_body_bytes` is the size of the largest request body, and `upload_seconds` is added to the time that a request may take.
     If `has_token_errors` is True, the gateway answers its own refusals as RFC 6749 section 5.2 says, not with problem documents.
     """
 
@@ -21,6 +25,8 @@ class RoutingEntry:
     service: Service
     checks_token: bool = True
     has_token_errors: bool = False
+    max_body_bytes: int = MAX_BODY_BYTES
+    upload_seconds: float = 0.0
     segments: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,7 +64,10 @@ ROUTING_TABLE = (
     RoutingEntry("/admin/erasures", Service.PATIENT),
     RoutingEntry("/admin/messages", Service.NOTIFICATION),
     RoutingEntry("/admin/templates", Service.NOTIFICATION),
+    RoutingEntry("/admin/doctors/import", Service.ADMIN, max_body_bytes=MAX_FILE_BYTES, upload_seconds=60.0),
+    RoutingEntry("/admin/patients/import", Service.ADMIN, max_body_bytes=MAX_FILE_BYTES, upload_seconds=60.0),
     RoutingEntry("/admin", Service.ADMIN),
+    RoutingEntry("/clinic", Service.ADMIN),
     RoutingEntry("/webhooks", Service.NOTIFICATION),
 )
 _ENTRIES_BY_FIRST_SEGMENT = {

@@ -69,7 +69,8 @@ class ProxyMiddleware:
             if token_refusal is not None and (entry is not None or scope["method"] in allowed_methods(scope)):
                 raise token_refusal  # 401, 503; FastAPI answers 404 or 405 where the gateway has no such path or method
             if entry is not None:
-                body = RequestBody(scope, receive, self._body_timeout_seconds)
+                deadline.set(time.monotonic() + self._timeout_seconds + entry.upload_seconds)
+                body = RequestBody(scope, receive, self._body_timeout_seconds + entry.upload_seconds, entry.max_body_bytes)
                 request = await build_upstream_request(scope, body)  # 400, 408, 413
                 return await forward_request(entry.service, request, body, scope, send)  # 503, or the service's response
         except ClientDisconnected:

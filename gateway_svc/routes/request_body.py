@@ -10,20 +10,19 @@ from starlette.types import Receive, Scope
 from gateway_svc.routes.refusals import BodyTooSlow, MalformedRequest
 from shared.kit.problems import BodyTooLarge
 
-MAX_BODY_BYTES = 64 * 1024
-
 
 class ClientDisconnected(Exception):
     """Raised when the client has closed its connection, so that no response can be sent."""
 
 
 class RequestBody:
-    """Reads the body of one request. `length` is the size in bytes that the client announced; None means a chunked body.
+    """Reads the body of one request, up to `max_bytes`. `length` is the size in bytes that the client announced; None means a chunked body.
 
     `is_complete` is True, and the event `completed` is set, once the whole body has arrived.
     """
 
-    def __init__(self, scope: Scope, receive: Receive, timeout_seconds: float) -> None:
+    def __init__(self, scope: Scope, receive: Receive, timeout_seconds: float, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         headers = dict(scope["headers"])
         self.length = _announced_length(headers)
         self.is_complete = self.length == 0
@@ -40,7 +39,7 @@ class RequestBody:
 
         Raises BodyTooLarge, BodyTooSlow, MalformedRequest or ClientDisconnected.
         """
-        if self.length is not None and self.length > MAX_BODY_BYTES:
+        if self.length is not None and self.length > self._max_bytes:
             raise BodyTooLarge
         part = b"" if self.is_complete else await self._read_part()
         if self.is_complete:
@@ -58,7 +57,7 @@ class RequestBody:
                 part = await self._receive_part()
         except TimeoutError:
             raise BodyTooSlow from None
-        if self._received_bytes > MAX_BODY_BYTES:
+        if self._received_bytes > self._max_bytes:
             raise BodyTooLarge
         if self.length is not None and not self._agrees_with(self.length):
             raise MalformedRequest("The body is not as long as Content-Length says.")

@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError
 
 from notify_svc.clients import mime
 from notify_svc.clients.addresses import MailAddress, mail_address
-from notify_svc.clients.html_body import html_body
+from notify_svc.clients.html_body import html_body, signed
 from notify_svc.clients.languages import Language, find_language
 from notify_svc.clients.mail_calendar import calendar_part
 from notify_svc.clients.mail_variables import TemplateContext, template_context
@@ -43,12 +43,12 @@ class JinjaEmailRenderer:
         except EmailNotValidError as error:
             raise InvalidAddress from error
         context = template_context(content, self._clinic, language)
-        mail = self._text(template_name(content.message), language, context, overrides)
+        mail = signed(self._text(template_name(content.message), language, context, overrides), self._clinic)
         links = [link for link in (context.variables.get("link"), content.visit_link, content.unsubscribe_link) if link]
-        html = html_body(mail, language.code, context, links)
+        html = html_body(mail, language.code, context, links, self._clinic)
         parts = [mime.text_part("plain", mail.text), mime.text_part("html", html)]
         headers = [*self._headers(content, recipient, mail.subject, now), ("Content-Language", language.code)]
-        calendar = calendar_part(content, language, self._organizer, recipient, now)
+        calendar = calendar_part(content, language, self._organizer, recipient, now, clinic_address=self._clinic.address)
         data = mime.mail_with_parts(content.message.id.hex, headers, parts, calendar)
         needs_smtputf8 = not (self._sender.address + recipient.address).isascii()
         return RenderedMail(self.internet_message_id(content.message.id), self._sender.address, recipient.address, data, needs_smtputf8)
@@ -93,3 +93,22 @@ class JinjaEmailRenderer:
         if content.appointment is None or appointment_id is None:
             return None
         return f"<{derive_id(UUID(appointment_id), content.message.recipient_id, 'thread')}@{self._sender.domain}>"
+
+
+class CurrentClinicRenderer:
+    """Implements EmailRenderer for a clinic whose name, address or language can change at any time."""
+
+    def __init__(self, clinic: Callable[[], Clinic], count_failure: Callable[[str], None]) -> None:
+        self._clinic, self._count_failure = clinic, count_failure
+        self._rendered_clinic = clinic()
+        self._renderer = JinjaEmailRenderer(self._rendered_clinic, count_failure)
+
+    def render(self, content: MailContent, now: datetime, overrides: Overrides = NO_OVERRIDES) -> RenderedMail:
+        clinic = self._clinic()
+        if clinic != self._rendered_clinic:
+            self._renderer, self._rendered_clinic = JinjaEmailRenderer(clinic, self._count_failure), clinic
+        return self._renderer.render(content, now, overrides)
+
+    def internet_message_id(self, message_id: UUID) -> str:
+        """Return the Message-ID of the mail of a message (RFC 5322). It depends on the sender's address only, which does not change."""
+        return self._renderer.internet_message_id(message_id)

@@ -11,12 +11,12 @@ from notify_svc.clients.mime import CalendarPart
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent
 from notify_svc.domain.messages import Message
 from notify_svc.domain.notifications import CANCELLING_KINDS, KINDS_WITHOUT_CALENDAR, Audience
-from shared.contracts.calendar_entries import entry_status, entry_uid
+from shared.contracts.calendar_entries import entry_location, entry_status, entry_uid
 from shared.kit.icalendar import CalendarEvent, CalendarUser, Method, calendar_file
 
 
 def calendar_part(
-    content: MailContent, language: Language, organizer: CalendarUser, attendee: MailAddress, now: datetime
+    content: MailContent, language: Language, organizer: CalendarUser, attendee: MailAddress, now: datetime, *, clinic_address: str | None
 ) -> CalendarPart | None:
     """Return the calendar file of a mail about a change in the recipient's calendar; None for other mails."""
     message, appointment = content.message, content.appointment
@@ -32,7 +32,7 @@ def calendar_part(
         summary=_summary(message, appointment, language),
         sequence=message.facts["sequence"],
         status="CANCELLED" if is_cancelled else entry_status(message.facts["status"]),
-        location=content.place,
+        location=entry_location(message.mode, appointment.location, clinic_address),
         is_private=True,
         organizer=organizer,
         attendee=CalendarUser(attendee.address, content.recipient.name),

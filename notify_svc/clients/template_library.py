@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from notify_svc.clients.html_body import html_body
+from notify_svc.clients.html_body import html_body, signed
 from notify_svc.clients.languages import shipped_languages
 from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template, render_template
@@ -18,7 +18,7 @@ from notify_svc.domain.templates import TEMPLATES, MailText, ShippedTemplate, Te
 class JinjaTemplateLibrary:
     """Implements TemplateLibrary."""
 
-    clinic: Clinic
+    clinic: Callable[[], Clinic]
 
     def list_shipped(self) -> Sequence[ShippedTemplate]:
         languages = shipped_languages().values()
@@ -30,13 +30,14 @@ class JinjaTemplateLibrary:
 
     def check(self, shipped: ShippedTemplate, content: MailText) -> None:
         rules, language = TEMPLATES[shipped.kind], shipped_languages()[shipped.locale]
-        longest = template_context(longest_content(rules, self.clinic, shipped.locale), self.clinic, language)
+        clinic = self.clinic()
+        longest = template_context(longest_content(rules, clinic, shipped.locale), clinic, language)
         check_template(rules, content, longest.variables)
 
     def preview(self, shipped: ShippedTemplate, content: MailText) -> TemplatePreview:
-        language = shipped_languages()[shipped.locale]
-        example = example_content(TEMPLATES[shipped.kind], self.clinic, shipped.locale)
-        context = template_context(example, self.clinic, language)
-        mail = render_template(content, context.variables)
+        language, clinic = shipped_languages()[shipped.locale], self.clinic()
+        example = example_content(TEMPLATES[shipped.kind], clinic, shipped.locale)
+        context = template_context(example, clinic, language)
+        mail = signed(render_template(content, context.variables), clinic)
         links = [link for link in (context.variables.get("link"), example.visit_link, example.unsubscribe_link) if link]
-        return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, context, links))
+        return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, context, links, clinic))

@@ -15,7 +15,8 @@ from shared.contracts.texts import one_line
 class Clinic:
     """The sender of all mails. The links in mails begin with `public_url`. The name is brought to one line.
 
-    Replies go to `reply_to`, or to `email` if it is None. `locale` is the BCP 47 locale of mails to people without one.
+    Replies go to `reply_to`, or to `email` if it is None. `locale` is the BCP 47 locale of mails to people without one. `address` is on
+    one line. `logo_url` is where mail programs find the logo.
     """
 
     name: str
@@ -23,9 +24,17 @@ class Clinic:
     public_url: str
     reply_to: str | None = None
     locale: str = "en"
+    address: str | None = None
+    phone: str | None = None
+    logo_url: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", one_line(self.name))
+
+    @property
+    def signature(self) -> str:
+        """The lines below every mail: name, address and phone number; empty for a clinic without address and phone number."""
+        return "\n".join(filter(None, (self.name, self.address, self.phone))) if self.address or self.phone else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ class Aspect(StrEnum):
     PATIENT = "patient"
     PREFERENCES = "preferences"
     SERVICE = "service"
+    CLINIC = "clinic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ class ReminderTransaction(Protocol):
 
     async def plan_visits_of_service(self, service_id: UUID, wanted_since: datetime, now: datetime) -> None:
         """Have the reminders of the booked visits ahead of a service type planned again, as `plan_visits_of_person` does."""
+
+    async def plan_all_visits(self, wanted_since: datetime, now: datetime, due_at: datetime) -> None:
+        """Have the reminders of all booked visits ahead planned again at `due_at`, as `plan_visits_of_person` does."""
 
     async def advance_postponed_reminders(self, recipient_id: UUID, due_at: datetime) -> None:
         """Make the queued reminders that wait for the end of a person's quiet hours due at `due_at`, unless they are due earlier."""

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, delete, exists, insert, or_, select, true, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from notify_svc.domain.digests import DigestPreference
@@ -108,11 +108,16 @@ class PlanningWriter:
     async def plan_visits_of_service(self, service_id: UUID, wanted_since: datetime, now: datetime) -> None:
         await self._plan_visits(VISITS.c.service_id == service_id, wanted_since, now)
 
-    async def _plan_visits(self, is_concerned: ColumnElement[bool], wanted_since: datetime, now: datetime) -> None:
+    async def plan_all_visits(self, wanted_since: datetime, now: datetime, due_at: datetime) -> None:
+        await self._plan_visits(true(), wanted_since, now, due_at)
+
+    async def _plan_visits(
+        self, is_concerned: ColumnElement[bool], wanted_since: datetime, now: datetime, due_at: datetime | None = None
+    ) -> None:
         is_new_change = VISITS.c.planning_due_at.is_(None) & (VISITS.c.wanted_since < wanted_since)
         in_order = (  # MySQL assigns one after the other
             (VISITS.c.wanted_since, case((is_new_change, wanted_since), else_=VISITS.c.wanted_since)),
-            (VISITS.c.planning_due_at, now),
+            (VISITS.c.planning_due_at, due_at or now),
             (VISITS.c.revision, VISITS.c.revision + 1),
         )
         is_ahead = is_concerned & IS_BOOKED & (VISITS.c.starts_at > now)

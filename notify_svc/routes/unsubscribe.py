@@ -30,7 +30,7 @@ UseLinks = Annotated[Unsubscribing, use_case(Unsubscribing)]
 )
 async def read_unsubscribe_link(request: Request, token: Token, links: UseLinks) -> Response:
     """JSON if `Accept` names `application/json`, else a page with a button. Changes nothing, because scanners of mails open links."""
-    return question_response(request, links.read(token), links.clinic_locale)
+    return question_response(request, links.read(token), links.clinic().locale)
 
 
 @router.post(
@@ -42,4 +42,4 @@ async def read_unsubscribe_link(request: Request, token: Token, links: UseLinks)
 )
 async def unsubscribe(request: Request, token: Token, form: Annotated[OneClickForm, Form()], links: UseLinks) -> Response:
     """Ends what the link names, and changes nothing else. Doing it twice is the same as once. All other mails are still sent."""
-    return ended_response(request, await links.unsubscribe(token), links.clinic_locale)
+    return ended_response(request, await links.unsubscribe(token), links.clinic().locale)

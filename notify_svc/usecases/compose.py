@@ -15,6 +15,7 @@ from notify_svc.domain.unsubscribe_links import UnsubscribeLinks
 from notify_svc.ports import Contacts, PasswordLinks
 from notify_svc.usecases.current_patients import CurrentPatients
 from notify_svc.usecases.visit_links import VisitLinks
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import DoctorContact, PatientContact
 from shared.contracts.http import AccountContact
 from shared.contracts.identity import Role
@@ -42,15 +43,14 @@ class IsForGuardians(Exception):
 class MailComposer:
     """Collects the content of mails. Raises the refusals of other services when they do not answer.
 
-    `clinic_time_zone` (IANA) and `clinic_locale` (BCP 47) are for recipients who have none of their own.
+    Recipients without a time zone or a locale of their own have those of the `clinic`.
     """
 
     contacts: Contacts
     patients: CurrentPatients
     links: PasswordLinks
     visit_links: VisitLinks
-    clinic_time_zone: str
-    clinic_locale: str
+    clinic: CurrentClinic
     unsubscribe_links: UnsubscribeLinks
 
     async def compose(self, message: Message) -> MailContent:
@@ -132,7 +132,7 @@ class MailComposer:
         if patient.guardian_ids and patient.id not in recipient_ids(patient):
             raise IsForGuardians
         if account is None and patient.email:
-            return Recipient(patient.full_name, patient.email, patient.locale or self.clinic_locale, self._zone(patient.time_zone))
+            return Recipient(patient.full_name, patient.email, patient.locale or self.clinic().locale, self._zone(patient.time_zone))
         return self._recipient_from(account, patient)
 
     async def _compose_for_owner(self, message: Message) -> MailContent:
@@ -166,4 +166,4 @@ class MailComposer:
         return Recipient(person.full_name, account.email, locale, self._zone(person.time_zone))
 
     def _zone(self, time_zone: str | None) -> str:
-        return time_zone if time_zone in ZONES else self.clinic_time_zone
+        return time_zone if time_zone in ZONES else self.clinic().time_zone

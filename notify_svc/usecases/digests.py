@@ -10,6 +10,7 @@ from uuid import UUID
 from notify_svc.domain.digests import DigestDay, DigestPreference
 from notify_svc.ports import Contacts, ReminderStore
 from notify_svc.usecases.contacts import find_readable
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import MAX_CONTACTS, DoctorContact
 from shared.contracts.values import ZONES
 from shared.kit.clock import Clock
@@ -18,11 +19,11 @@ from shared.kit.retry import retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class DigestQueue:
-    """Queues the digests of the doctors who want them. `clinic_time_zone` (IANA) is that of doctors without a zone."""
+    """Queues the digests of the doctors who want them. Doctors without a time zone have that of the `clinic`."""
 
     store: ReminderStore
     contacts: Contacts
-    clinic_time_zone: str
+    clinic: CurrentClinic
     now: Clock
     wake_sender: Callable[[], None]
 
@@ -50,7 +51,7 @@ class DigestQueue:
         for preference in preferences:
             doctor = doctors.get(preference.doctor_id)
             if doctor is not None and doctor.active:
-                day = DigestDay.after(now, doctor.time_zone if doctor.time_zone in ZONES else self.clinic_time_zone)
+                day = DigestDay.after(now, doctor.time_zone if doctor.time_zone in ZONES else self.clinic().time_zone)
                 if day.is_due(preference, now):
                     yield preference.doctor_id, day
 

@@ -51,7 +51,7 @@ class MessageRetention:
     """Deletes messages that are older than `keep_days` days."""
 
     messages: FinishedMessages
-    keep_days: int
+    keep_days: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
@@ -59,7 +59,7 @@ class MessageRetention:
 
         Messages that are still to be sent stay, however old they are.
         """
-        before, count = self.now() - timedelta(days=self.keep_days), 0
+        before, count = self.now() - timedelta(days=self.keep_days()), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted

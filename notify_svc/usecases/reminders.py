@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
@@ -13,8 +13,9 @@ from notify_svc.domain.visits import Visit
 from notify_svc.ports import Aspect, Contacts, ReminderStore, ReminderTransaction, VisitPlan
 from notify_svc.usecases.contact_cache import MAX_AGE
 from notify_svc.usecases.contacts import find_readable
+from shared.contracts.clinic import MAX_SETTINGS_AGE
 from shared.contracts.contacts import PatientContact, ServiceReminders
-from shared.contracts.events import PatientChanged, PreferencesChanged, ServiceChanged
+from shared.contracts.events import PatientChanged, PreferencesChanged, ServiceChanged, SettingsChanged
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
@@ -52,11 +53,11 @@ class PlanningContacts:
 
 @dataclass(frozen=True, slots=True)
 class ReminderPlanner:
-    """Plans the reminders of visits. `defaults` are the clinic's offsets and zone."""
+    """Plans the reminders of visits. `defaults` returns the clinic's offsets and zone."""
 
     store: ReminderStore
     contacts: Contacts
-    defaults: ReminderDefaults
+    defaults: Callable[[], ReminderDefaults]
     now: Clock
 
     @retry_on_abort
@@ -79,6 +80,13 @@ class ReminderPlanner:
         async with self.store.begin() as tx:
             if await self._record_version(tx, event.id, event.service_id, Aspect.SERVICE, event.version):
                 await tx.plan_visits_of_service(event.service_id, event.occurred_at, self.now())
+
+    @retry_on_abort
+    async def plan_again_for_clinic(self, event: SettingsChanged) -> None:
+        """Have the reminders of all visits planned again after a change of the clinic's settings, once all instances know them."""
+        async with self.store.begin() as tx:
+            if await self._record_version(tx, event.id, event.clinic_id, Aspect.CLINIC, event.version):
+                await tx.plan_all_visits(event.occurred_at, self.now(), self.now() + MAX_SETTINGS_AGE)
 
     async def _plan_again_for_person(self, tx: ReminderTransaction, event: PatientChanged | PreferencesChanged) -> None:
         """Have the reminders planned again. Those that wait for the end of quiet hours are judged again when all caches are up to date."""
@@ -154,6 +162,6 @@ class ReminderPlanner:
             return VisitPlan(visit, recipients, [])
         service = contacts.services.get(visit.service_id)
         planned = planned_reminders(
-            visit, [self.defaults.recipient(person, service) for person in contacts.reminded_people(visit)], existing
+            visit, [self.defaults().recipient(person, service) for person in contacts.reminded_people(visit)], existing
         )
         return VisitPlan(visit, recipients, list(planned))

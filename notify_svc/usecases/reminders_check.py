@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -33,7 +34,7 @@ class MessageCheck:
 
     store: ReminderStore
     contacts: Contacts
-    defaults: ReminderDefaults
+    defaults: Callable[[], ReminderDefaults]
     now: Clock
 
     async def refresh(self, message: Message) -> Message:
@@ -65,9 +66,9 @@ class MessageCheck:
         if not patient.reminders_consent:
             raise Outdated("not_wanted")
         service = (await self.contacts.find_services({visit.service_id})).get(visit.service_id)
-        if message.facts["offset_minutes"] not in self.defaults.recipient(recipient, service).offsets:
+        if message.facts["offset_minutes"] not in self.defaults().recipient(recipient, service).offsets:
             raise Outdated("not_wanted")
-        sent_at = self.defaults.clock_of(recipient).time_to_send(visit.starts_at, self.now())
+        sent_at = self.defaults().clock_of(recipient).time_to_send(visit.starts_at, self.now())
         if sent_at is None:
             raise Outdated(QUIET_HOURS)
         if sent_at > self.now():

@@ -9,6 +9,7 @@ from notify_svc.domain.unsubscribe_links import Subscription, SubscriptionKind, 
 from notify_svc.ports.doctor_preferences import PatientReminders
 from notify_svc.ports.merged_patients import PatientMoveStore
 from notify_svc.usecases.doctor_preferences import DoctorMailPreferences
+from shared.contracts.clinic import CurrentClinic
 from shared.kit.retry import retry_on_abort
 
 
@@ -16,14 +17,14 @@ from shared.kit.retry import retry_on_abort
 class Unsubscribing:
     """The use cases of the links that end reminders and digests.
 
-    `clinic_locale` (BCP 47) is for readers whose browser names no language that the pages have.
+    Readers whose browser names no language that the pages have read that of the `clinic`.
     """
 
     links: UnsubscribeLinks
     reminders: PatientReminders
     doctors: DoctorMailPreferences
     merges: PatientMoveStore
-    clinic_locale: str
+    clinic: CurrentClinic
 
     def read(self, token: str) -> Subscription:
         """Return what a link ends, and change nothing. Raises NoSuchUnsubscribeLink."""

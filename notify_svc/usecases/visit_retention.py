@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -20,12 +21,12 @@ class NotifiedVisitRetention:
     """
 
     visits: EndedVisits
-    keep_days: int
+    keep_days: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS visits, and as many digests, in short transactions; return how many."""
-        before, count = self.now() - timedelta(days=self.keep_days), 0
+        before, count = self.now() - timedelta(days=self.keep_days()), 0
         for _ in range(MAX_DELETIONS):
             visits, digests = await self._delete_some(before)
             count += visits + digests

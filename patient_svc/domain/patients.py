@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from patient_svc.domain.guardians import Dependant, HasAccount
 from patient_svc.domain.identifiers import Identifier
 from patient_svc.domain.preferences import Preferences
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.events import PatientChanged, PreferencesChanged
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Caller, Role
@@ -87,14 +88,6 @@ def check_fields_of(caller: Caller, fields: Collection[str]) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class ClinicDefaults:
-    """IANA time zone and BCP 47 locale of the clinic, for patients who gave none."""
-
-    time_zone: str
-    locale: str
-
-
-@dataclass(frozen=True, slots=True)
 class Patient:
     """The profile of a patient. `time_zone` and `locale` are None for patients who have those of the clinic.
 
@@ -142,18 +135,18 @@ class Patient:
             preferences=replace(guardian.preferences, version=1),
         )
 
-    def in_clinic(self, clinic: ClinicDefaults) -> Self:
+    def in_clinic(self, clinic: ClinicProfile) -> Self:
         """Return the profile with time zone and locale in effect: the patient's own, or those of the clinic."""
         return replace(self, time_zone=self.time_zone or clinic.time_zone, locale=self.locale or clinic.locale)
 
-    def check_born_on(self, now: datetime, clinic: ClinicDefaults) -> Self:
+    def check_born_on(self, now: datetime, clinic: ClinicProfile) -> Self:
         """Return self. Raises BornLater when the date of birth lies after today in the patient's time zone."""
         today = now.astimezone(ZoneInfo(self.time_zone or clinic.time_zone)).date()
         if self.born_on is not None and self.born_on > today:
             raise BornLater(pointer="/born_on")
         return self
 
-    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime, *, clinic: ClinicDefaults) -> Self:
+    def update(self, changes: Mapping[str, Any], expected_version: int | None, now: datetime, *, clinic: ClinicProfile) -> Self:
         """Return the profile with some fields replaced and a new version, or self if nothing changes.
 
         A new locale or consent is a new version of the preferences too, because they show it. Raises Stale, or BornLater when the date of

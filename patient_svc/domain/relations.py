@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.merges import merged_refusal
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Forbidden, Refusal
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -77,11 +78,11 @@ class BreakGlassRequired(Forbidden):
 
 @dataclass(frozen=True, slots=True)
 class AccessPolicy:
-    """For how many months after a visit its doctor counts as treating, from which age patients are adults, and the clinic's zone (IANA)."""
+    """For how many months after a visit its doctor counts as treating, and from which age patients are adults, by the clinic's date."""
 
     treatment_months: int
     adult_age_years: int
-    time_zone: str
+    clinic: CurrentClinic
 
     def treated_since(self, now: datetime) -> datetime:
         """Return the earliest end of a visit that still makes its doctor a treating one."""
@@ -91,7 +92,7 @@ class AccessPolicy:
 
     def adults_born_until(self, now: datetime) -> date:
         """Return the latest date of birth of an adult, by the date in the clinic."""
-        return adults_born_until(now.astimezone(ZoneInfo(self.time_zone)).date(), self.adult_age_years)
+        return adults_born_until(now.astimezone(ZoneInfo(self.clinic().time_zone)).date(), self.adult_age_years)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ from sqlalchemy import JSON, Boolean, Column, Date, Index, Integer, LargeBinary,
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, UtcDateTime, binary_string
+from shared.kit.sql_clinic_settings import clinic_settings_table
 from shared.kit.sql_rebuilds import rebuilds_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
+CLINIC_SETTINGS = clinic_settings_table(METADATA)
 STATE_FIELDS = ("kind", "status", "retracted")
 """The encrypted columns by which lists are filtered and entries are counted."""
 ENCRYPTED_FIELDS = (

@@ -7,13 +7,16 @@ from uuid import UUID
 
 from fastapi import Depends, Response
 
+from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import PatientWasMerged
+from patient_svc.domain.patients import BornLater
 from patient_svc.routes.dependants import UseDependants
 from patient_svc.routes.patients import UsePatients
 from patient_svc.routes.preferences import UsePreferences
-from patient_svc.schemas import RenamePatient
+from patient_svc.routes.staff_patients import UseStaffPatients
+from patient_svc.schemas import ImportPatient, RenamePatient
 from shared.contracts.contacts import ContactRequest, PatientContacts
-from shared.contracts.http import CreatePatient, DependantIds, PatientSummary
+from shared.contracts.http import CreatePatient, DependantIds, ExistingProfile, PatientSummary
 from shared.contracts.identity import Caller, Service
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit import routes
@@ -70,3 +73,25 @@ async def rename_patient(
 ) -> PatientSummary:
     await patients.rename(patient_id, body.full_name, body.by.caller if body.by else caller)
     return with_etag(response, await patients.summarize(patient_id))
+
+
+@router.post(
+    "/imported-patients/{patient_id}/check",
+    response_model=ExistingProfile,
+    responses=refusals(BornLater, IdentifierTaken, PatientWasMerged, NoSuchPatient),
+)
+async def check_imported_patient(
+    patient_id: UUID, body: ImportPatient, _caller: AdminService, patients: UseStaffPatients, trial: bool = False
+) -> ExistingProfile:
+    """Whether a patient exists; otherwise their fields are checked, with `trial` also against other patients. Nothing is created."""
+    return ExistingProfile(exists=await patients.check_import(body.to_patient(patient_id), body.by.caller, is_trial=trial))
+
+
+@router.put(
+    "/imported-patients/{patient_id}",
+    status_code=204,
+    responses=refusals(BornLater, IdentifierTaken, PatientWasMerged, NoSuchPatient),
+)
+async def put_imported_patient(patient_id: UUID, body: ImportPatient, _caller: AdminService, patients: UseStaffPatients) -> None:
+    """Create a patient without an account for an admin; a patient who exists stays as they are."""
+    await patients.import_patient(body.to_patient(patient_id), body.by.caller)

@@ -7,6 +7,7 @@ from patient_svc.schemas.preferences import PreferencesOut, PutPreferences
 from patient_svc.schemas.profiles import (
     CreateWalkIn,
     FoundPatientsOut,
+    ImportPatient,
     PatientOut,
     RenamePatient,
     UpdatePatient,
@@ -37,6 +38,7 @@ __all__ = [
     "ErasureOut",
     "FoundPatientsOut",
     "GuardianOut",
+    "ImportPatient",
     "MedicalEntryOut",
     "MedicalSummaryOut",
     "OpenBreakGlass",

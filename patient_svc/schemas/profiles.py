@@ -172,8 +172,14 @@ class CreateWalkIn(RequestModel):
 
     def to_patient(self, patient_id: UUID) -> Patient:
         """Return the patient that the request describes."""
-        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        fields = {name: getattr(self, name) for name in CreateWalkIn.model_fields}
         return Patient(id=patient_id, **fields | {"identifiers": _to_identifiers(self.identifiers)})
+
+
+class ImportPatient(CreateWalkIn):
+    """The body of `PUT /internal/imported-patients/{id}`. `by` is the admin who imports the file."""
+
+    by: Actor
 
 
 def _to_identifiers(identifiers: list[IdentifierIn]) -> tuple[Identifier, ...]:

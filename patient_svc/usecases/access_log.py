@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -56,12 +56,12 @@ class AccessRetention:
     """Deletes lines that are older than `keep_days` days. admin-service has them longer, in the audit trail."""
 
     accesses: AccessStore
-    keep_days: int
+    keep_days: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS old lines in short transactions, and return how many."""
-        before, count = self.now() - timedelta(days=self.keep_days), 0
+        before, count = self.now() - timedelta(days=self.keep_days()), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted

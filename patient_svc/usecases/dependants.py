@@ -8,10 +8,11 @@ from uuid import UUID
 
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.guardians import MAX_DEPENDANTS, Dependant, refuse_too_many_dependants
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.ports import PatientStore, PatientTransaction, SortKey
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line, record_listing
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.http import DependantIds
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
@@ -29,7 +30,7 @@ class Dependants:
 
     store: PatientStore
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
     access: AccessControl
 
     @retry_on_abort
@@ -48,7 +49,7 @@ class Dependants:
             if await tx.is_erased(dependant.id):
                 raise NoSuchPatient
             refuse_too_many_dependants(await tx.count_dependants(caller.id))
-            patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic)
+            patient = Patient.of_dependant(dependant, guardian).check_born_on(self.now(), self.clinic())
             await tx.insert_patient(patient)
             await tx.insert_guardianship(caller.id, dependant.id, dependant.relationship)
             await tx.add_event(patient.changed_event(new_id(), self.now()))

@@ -10,7 +10,7 @@ from uuid import UUID
 from patient_svc.domain.access import AccessAction, LoggedAccess
 from patient_svc.domain.exports import EntryWithVersions, Exported, PatientExport
 from patient_svc.domain.guardians import Guardian
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.records import EntryFilter, MedicalEntry
 from patient_svc.domain.visits import HistoryVisit, VisitFilter
 from patient_svc.ports import AppointmentDirectory, PatientStore, RecordTransaction, SortKey
@@ -19,6 +19,7 @@ from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.access_log import AccessLog
 from patient_svc.usecases.dependants import Dependants
 from shared.contracts.booking_history import MAX_SNAPSHOTS
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Caller
 from shared.contracts.pages import Page
 from shared.contracts.refusals import Unavailable
@@ -43,7 +44,7 @@ class PatientExports:
     directory: AppointmentDirectory
     sources: ExportSources
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
 
     async def open(self, caller: Caller) -> PatientExport:
         """Return the export of the patient who calls, and record it.
@@ -57,7 +58,7 @@ class PatientExports:
         patient = await self._read_profile(caller)
         return PatientExport(
             generated_at=self.now(),
-            patient=patient.in_clinic(self.clinic),
+            patient=patient.in_clinic(self.clinic()),
             dependants=await self.dependants.list_for_guardian(caller, PAGE_SIZE, None),
             guardians=await self._list_guardians(patient_id),
             account=account,

@@ -23,6 +23,7 @@ from patient_svc.domain.summaries import (
 from patient_svc.ports import SortKey
 from patient_svc.ports.records import RecordTransaction
 from patient_svc.usecases.access_control import AccessControl
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
@@ -44,12 +45,12 @@ class MedicalHistory:
 
     Every method decides who may, reads or writes, and records it in one transaction. All raise NoSuchPatient for callers who may know
     nothing of the patient, NotForReception, BreakGlassRequired for admins, and Unavailable. A request that changes nothing, such as a
-    repeated one, is recorded as a read. `time_zone` (IANA) is the clinic's.
+    repeated one, is recorded as a read. `clinic` has the time zone of patients who gave none.
     """
 
     access: AccessControl
     now: Clock
-    time_zone: str
+    clinic: CurrentClinic
     max_entries: int
 
     @retry_on_abort
@@ -147,7 +148,7 @@ class MedicalHistory:
         return retracted
 
     def _today(self, patient: Patient, now: datetime) -> date:
-        return now.astimezone(ZoneInfo(patient.time_zone or self.time_zone)).date()
+        return now.astimezone(ZoneInfo(patient.time_zone or self.clinic().time_zone)).date()
 
 
 async def _list_all(tx: RecordTransaction, patient_id: UUID, wanted: EntryFilter) -> list[MedicalEntry]:

@@ -10,11 +10,12 @@ from uuid import UUID
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.guardians import BirthDateOfDependant
 from patient_svc.domain.merges import missing_refusal
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.visits import PatientVisit
 from patient_svc.ports import PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.contacts import PatientContact, PatientContacts
 from shared.contracts.events import AccountChanged, AppointmentEvent
 from shared.contracts.http import CreatePatient, PatientSummary
@@ -35,7 +36,7 @@ class Patients:
 
     store: PatientStore
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
     access: AccessControl
 
     @retry_on_abort
@@ -47,12 +48,12 @@ class Patients:
         patient = Patient.from_request(patient_id, request)
         async with self.store.begin() as tx:
             if existing := await tx.find_patient(patient.id):
-                return existing.in_clinic(self.clinic)
+                return existing.in_clinic(self.clinic())
             if await tx.is_erased(patient.id):
                 raise NoSuchPatient
             await tx.insert_patient(patient)
             await tx.add_event(patient.changed_event(new_id(), self.now()))
-        return patient.in_clinic(self.clinic)
+        return patient.in_clinic(self.clinic())
 
     @retry_on_abort
     async def rename(self, patient_id: UUID, full_name: str, by: Caller) -> None:
@@ -62,7 +63,7 @@ class Patients:
         """
         async with self.access.record_attempt(by, patient_id, AccessAction.PROFILE_CHANGED, NoSuchPatient), self.store.begin() as tx:
             patient = await tx.get_patient(patient_id)
-            updated = patient.update({"full_name": full_name}, None, self.now(), clinic=self.clinic)
+            updated = patient.update({"full_name": full_name}, None, self.now(), clinic=self.clinic())
             if updated != patient:
                 await save_patient(tx, patient, updated, self.now)
                 relation = Relation.SERVICE if by.role is Role.SERVICE else Relation.ADMIN
@@ -73,11 +74,11 @@ class Patients:
         """Change some fields of the own profile. Raises NoSuchPatient, Stale, BornLater or BirthDateOfDependant."""
         async with self.store.begin() as tx:
             patient = await tx.get_patient(patient_id)
-            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
+            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic())
             if updated.born_on != patient.born_on:
                 await self._refuse_for_dependants(tx, patient_id)
             await save_patient(tx, patient, updated, self.now)
-        return updated.in_clinic(self.clinic)
+        return updated.in_clinic(self.clinic())
 
     async def _refuse_for_dependants(self, tx: PatientTransaction, patient_id: UUID) -> None:
         """Raise BirthDateOfDependant for a patient who has guardians. Guardianships that are not in force end for good."""
@@ -89,7 +90,7 @@ class Patients:
     @retry_on_abort
     async def get(self, patient_id: UUID) -> Patient:
         """Return the whole profile, for the patient and for services. Raises NoSuchPatient."""
-        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic)
+        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic())
 
     @retry_on_abort
     async def summarize(self, patient_id: UUID) -> PatientSummary:
@@ -101,8 +102,8 @@ class Patients:
         return PatientSummary(
             id=patient.id,
             full_name=patient.full_name,
-            time_zone=patient.time_zone or self.clinic.time_zone,
-            locale=patient.locale or self.clinic.locale,
+            time_zone=patient.time_zone or self.clinic().time_zone,
+            locale=patient.locale or self.clinic().locale,
             own_locale=patient.locale,
             active=patient.active,
             version=patient.version,
@@ -119,7 +120,7 @@ class Patients:
             return await self.get(patient_id)
         async with self.access.begin(caller, patient_id, AccessAction.PROFILE_READ) as permitted:
             patient = await permitted.tx.get_patient(patient_id)
-        return patient.in_clinic(self.clinic).view_for(caller, permitted.relation is Relation.TREATING_DOCTOR)
+        return patient.in_clinic(self.clinic()).view_for(caller, permitted.relation is Relation.TREATING_DOCTOR)
 
     @retry_on_abort
     async def list_contacts(self, ids: Collection[UUID]) -> PatientContacts:
@@ -146,7 +147,7 @@ class Patients:
         """Return the contact with time zone and locale in effect."""
         if contact.time_zone and contact.locale:
             return contact
-        in_effect = {"time_zone": contact.time_zone or self.clinic.time_zone, "locale": contact.locale or self.clinic.locale}
+        in_effect = {"time_zone": contact.time_zone or self.clinic().time_zone, "locale": contact.locale or self.clinic().locale}
         return contact.model_copy(update=in_effect)
 
 

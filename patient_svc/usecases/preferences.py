@@ -8,11 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.preferences import Preferences
 from patient_svc.ports import PatientStore
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.patients import save_patient
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
@@ -24,13 +25,13 @@ class PatientPreferences:
 
     store: PatientStore
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
     access: AccessControl
 
     @retry_on_abort
     async def get(self, patient_id: UUID) -> Patient:
         """Return a patient with their preferences. Raises NoSuchPatient."""
-        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic)
+        return (await self.store.get_patient(patient_id)).in_clinic(self.clinic())
 
     async def replace(
         self, patient_id: UUID, preferences: Preferences, profile_changes: Mapping[str, Any], expected_version: int | None
@@ -45,7 +46,7 @@ class PatientPreferences:
         """Return a dependant of the guardian who calls, and record that they read it. Raises NoSuchPatient."""
         async with self.access.begin(by, dependant_id, AccessAction.DEPENDANT_READ) as permitted:
             patient = await permitted.tx.get_patient(dependant_id)
-        return patient.in_clinic(self.clinic)
+        return patient.in_clinic(self.clinic())
 
     @retry_on_abort
     async def replace_of_dependant(
@@ -61,7 +62,7 @@ class PatientPreferences:
             if updated == patient:
                 permitted.recorded_as = AccessAction.DEPENDANT_READ
             await save_patient(permitted.tx, patient, updated, self.now)
-        return updated.in_clinic(self.clinic)
+        return updated.in_clinic(self.clinic())
 
     async def end_reminders(self, patient_id: UUID) -> None:
         """Choose no reminders for a patient, as the link in a mail does, and leave everything else. Raises NoSuchPatient."""
@@ -73,4 +74,4 @@ class PatientPreferences:
             patient = await tx.get_patient(patient_id)
             updated = change(patient)
             await save_patient(tx, patient, updated, self.now)
-        return updated.in_clinic(self.clinic)
+        return updated.in_clinic(self.clinic())

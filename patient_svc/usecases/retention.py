@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -30,12 +31,12 @@ class RecordRetention:
 
     store: ErasureStore
     erasures: Erasures
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def erase_expired(self) -> int:
         """Erase up to ERASED_AT_ONCE patients, each in a transaction of its own; return how many."""
-        before = years_before(self.now(), self.keep_years)
+        before = years_before(self.now(), self.keep_years())
         return sum([await self._try_to_erase(patient_id, before) for patient_id in await self._list_expired(before)])
 
     async def _try_to_erase(self, patient_id: UUID, before: datetime) -> bool:
@@ -56,12 +57,12 @@ class VisitRetention:
     """Deletes visits that ended more than `keep_years` years ago. Of a patient whose visits are deleted, nothing else changes."""
 
     visits: OldVisits
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE * MAX_DELETIONS visits in short transactions; return how many."""
-        before, count = years_before(self.now(), self.keep_years), 0
+        before, count = years_before(self.now(), self.keep_years()), 0
         for _ in range(MAX_DELETIONS):
             deleted = await self._delete_some(before)
             count += deleted

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction
-from patient_svc.domain.patients import ClinicDefaults, Patient
+from patient_svc.domain.patients import Patient
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.domain.search import PatientQuery, SearchResult
 from patient_svc.ports import AccountDirectory, PatientStore
 from patient_svc.usecases.accesses import record_listing
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Caller
 from shared.kit.clock import Clock
 from shared.kit.cursors import PageRequest, encode_cursor, parse_sort_key
@@ -36,7 +37,7 @@ class PatientSearch:
     store: PatientStore
     accounts: AccountDirectory
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
 
     async def find(self, text: str, caller: Caller, page: PageRequest) -> FoundPatients:
         """Return a page of the patients who match a text, the most likely first.
@@ -79,7 +80,7 @@ class PatientSearch:
             relation = RELATION_BY_ROLE[caller.role]
             shown = [patient.id for patient in patients]
             await record_listing(tx, caller, shown, AccessAction.PROFILE_READ, relation, now=self.now())
-        return [patient.in_clinic(self.clinic).view_for(caller, False) for patient in patients]
+        return [patient.in_clinic(self.clinic()).view_for(caller, False) for patient in patients]
 
     @retry_on_abort
     async def _index_some(self) -> int:

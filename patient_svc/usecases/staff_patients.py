@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -12,17 +12,22 @@ from patient_svc.domain.access import AccessAction
 from patient_svc.domain.duplicates import MAX_CANDIDATES, MAX_DUPLICATES, PossibleDuplicate, duplicate_lookups, possible_duplicates
 from patient_svc.domain.identifiers import IdentifierTaken
 from patient_svc.domain.merges import require_current
-from patient_svc.domain.patients import AddressOfAccount, ClinicDefaults, ContactFieldsOnly, Patient, check_fields_of
+from patient_svc.domain.patients import AddressOfAccount, ContactFieldsOnly, Patient, check_fields_of
 from patient_svc.domain.relations import RELATION_BY_ROLE
 from patient_svc.ports import AccountDirectory, PatientStore, PatientTransaction
 from patient_svc.usecases.access_control import AccessControl
 from patient_svc.usecases.accesses import access_line, record_listing
 from patient_svc.usecases.patients import save_patient
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Caller
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
+
+
+class TrialEnded(Exception):
+    """Raised to roll back the insertion of a patient who is only checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class StaffPatients:
     access: AccessControl
     accounts: AccountDirectory
     now: Clock
-    clinic: ClinicDefaults
+    clinic: CurrentClinic
 
     async def create_walk_in(self, patient: Patient, caller: Caller) -> WalkIn:
         """Create a patient without an account, or return the one that has this id already.
@@ -53,7 +58,7 @@ class StaffPatients:
         The accounts with the address are asked of auth-service; without its answer the patient is created all the same. Raises BornLater,
         IdentifierTaken, or PatientWasMerged when it was merged into another one since, or NoSuchPatient when it was erased.
         """
-        patient.check_born_on(self.now(), self.clinic)
+        patient.check_born_on(self.now(), self.clinic())
         account_ids = await self.accounts.find_by_email([patient.email]) if patient.email is not None else []
         async with self._record_refused_change(caller, patient.id):
             return await self._create(patient, account_ids, caller)
@@ -70,7 +75,44 @@ class StaffPatients:
                 await tx.add_event(patient.changed_event(new_id(), self.now()))
             await self._record(tx, caller, patient.id, AccessAction.PROFILE_READ if existing else AccessAction.PROFILE_CREATED)
             duplicates, has_all = await self._list_duplicates(tx, patient, account_ids or [], caller)
-        return WalkIn(current.in_clinic(self.clinic).view_for(caller, False), duplicates, has_all and account_ids is not None)
+        return WalkIn(current.in_clinic(self.clinic()).view_for(caller, False), duplicates, has_all and account_ids is not None)
+
+    @retry_on_abort
+    async def check_import(self, patient: Patient, caller: Caller, *, is_trial: bool) -> bool:
+        """Return whether a patient with this id exists. Raises BornLater, PatientWasMerged, or NoSuchPatient when it was erased.
+
+        With `is_trial` the patient is inserted and the transaction rolled back, which raises IdentifierTaken, too.
+        """
+        patient.check_born_on(self.now(), self.clinic())
+        with suppress(TrialEnded):
+            async with self.store.begin() as tx:
+                existing = await tx.find_patient(patient.id)
+                require_current(existing or patient, caller)
+                if existing is None and await tx.is_erased(patient.id):
+                    raise NoSuchPatient
+                if existing is None and is_trial:
+                    await tx.insert_patient(patient)
+                    raise TrialEnded
+        return existing is not None
+
+    async def import_patient(self, patient: Patient, caller: Caller) -> None:
+        """Create a patient of a file, as `create_walk_in` does, without looking for duplicates; do nothing if the id exists already."""
+        patient.check_born_on(self.now(), self.clinic())
+        async with self._record_refused_change(caller, patient.id):
+            await self._import(patient, caller)
+
+    @retry_on_abort
+    async def _import(self, patient: Patient, caller: Caller) -> None:
+        async with self.store.begin() as tx:
+            existing = await tx.find_patient(patient.id)
+            require_current(existing or patient, caller)
+            if existing is not None:
+                return
+            if await tx.is_erased(patient.id):
+                raise NoSuchPatient
+            await tx.insert_patient(patient)
+            await tx.add_event(patient.changed_event(new_id(), self.now()))
+            await self._record(tx, caller, patient.id, AccessAction.PROFILE_CREATED)
 
     @retry_on_abort
     async def record_repeated(self, patient_id: UUID, caller: Caller) -> None:
@@ -96,14 +138,14 @@ class StaffPatients:
     async def _update(self, patient_id: UUID, changes: Mapping[str, Any], expected_version: int | None, caller: Caller) -> Patient:
         async with self.store.begin() as tx:
             patient = require_current(await tx.find_patient(patient_id), caller)
-            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic)
+            updated = patient.update(changes, expected_version, self.now(), clinic=self.clinic())
             updated.check_address()
             if updated.born_on != patient.born_on:  # what has ended by the date of before does not begin again
                 await tx.delete_ended_guardianships(patient_id, adults_born_until=self.access.policy.adults_born_until(self.now()))
             await save_patient(tx, patient, updated, self.now)
             is_changed = updated != patient
             await self._record(tx, caller, patient_id, AccessAction.PROFILE_CHANGED if is_changed else AccessAction.PROFILE_READ)
-        return updated.in_clinic(self.clinic).view_for(caller, False)
+        return updated.in_clinic(self.clinic()).view_for(caller, False)
 
     @asynccontextmanager
     async def _record_refused_change(self, caller: Caller, patient_id: UUID) -> AsyncIterator[None]:

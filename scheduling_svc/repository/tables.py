@@ -8,9 +8,11 @@ from sqlalchemy import Boolean, Column, Index, Integer, MetaData, SmallInteger, 
 
 from shared.kit.infrastructure_tables import infrastructure_tables
 from shared.kit.sql import Id, MediumText, UtcDateTime, binary_string
+from shared.kit.sql_clinic_settings import clinic_settings_table
 
 METADATA = MetaData()
 INFRASTRUCTURE = infrastructure_tables(METADATA)
+CLINIC_SETTINGS = clinic_settings_table(METADATA)
 
 
 class ClaimKind(StrEnum):

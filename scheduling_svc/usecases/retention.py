@@ -24,12 +24,12 @@ class CalendarRetention:
     """
 
     times: EndedTimes
-    keep_years: int
+    keep_years: Callable[[], int]
     now: Clock
 
     async def delete_old(self) -> int:
         """Delete up to BATCH * MAX_BATCHES claims, leaves and closures each, in short transactions; return how many."""
-        before = years_before(self.now(), self.keep_years)
+        before = years_before(self.now(), self.keep_years())
         claims = await self._delete_batches(self.times.delete_ended_claims, before)
         blocks = await self._delete_batches(self.times.delete_ended_blocks, before)
         if claims or blocks:

@@ -84,6 +84,8 @@ AUDIT_ACTIONS: Mapping[Service, Mapping[str, str]] = {
     },
     Service.ADMIN: {
         "user.create": "An admin had a user created.",
+        "settings.changed": "The settings of the clinic were changed; the row says which.",
+        "import.start": "A file of doctors or patients was uploaded; each profile that is created has a line of its own.",
         "bulk.start": "Staff had many appointments cancelled, moved or messaged at once; each change has lines of its own.",
     },
 }

@@ -31,3 +31,9 @@ def entry_status(appointment_status: str) -> EntryStatus:
 def entry_place(mode: VisitMode, location: str | None) -> str | None:
     """Return the place to which the patient comes: the location of a visit in person, and none for a visit by video or phone."""
     return location if mode == "in_person" else None
+
+
+def entry_location(mode: VisitMode, location: str | None, clinic_address: str | None) -> str | None:
+    """Return the LOCATION of the entry: of a visit in person the place and the address of the clinic; none of other visits."""
+    places = filter(None, (location, clinic_address)) if mode == "in_person" else ()
+    return ", ".join(places) or None

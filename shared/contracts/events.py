@@ -198,6 +198,15 @@ class AuditRecorded(Event):
     after: AuditState | None = None
 
 
+class SettingsChanged(Event):
+    """The clinic's settings were changed. Services fetch them from admin-service; `version` is the new one."""
+
+    topic = "settings.changed.v1"
+    subject = "clinic_id"
+    clinic_id: UUID
+    version: int
+
+
 class DoctorChanged(Event):
     """A doctor's profile or working hours changed. `rules` is complete, so that consumers can ignore older versions."""
 

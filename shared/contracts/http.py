@@ -257,6 +257,12 @@ class StaffOverride(RequestModel):
     reason: RequiredText = Field(examples=["In acute pain"])
 
 
+class ExistingProfile(ReadModel):
+    """Whether there is a profile with the id that a row of a file has."""
+
+    exists: bool
+
+
 class ReserveTime(RequestModel):
     """The body of `PUT /internal/reservations/{appointment_id}`: a request to reserve a time.
 

@@ -31,6 +31,7 @@ from shared.kit.problems import (
     problem_content,
     refusals,
 )
+from shared.kit.raw_body import RawBody
 from shared.kit.routes import ServiceRoute, all_dependencies
 from shared.kit.token_endpoint import TokenRoute
 
@@ -185,6 +186,8 @@ def _shared_refusals(operation: Json, dependencies: list[Any]) -> Iterator[type[
         yield BodyTooLarge
         if "application/json" in operation["requestBody"]["content"]:
             yield from (Malformed, DuplicateKey, UnsupportedMediaType)
+        elif any(isinstance(call, RawBody) for call in dependencies):
+            yield UnsupportedMediaType
     if any(isinstance(call, IfMatchRequired | IfMatchOptional) for call in dependencies):
         yield Stale
     if any(isinstance(call, IfMatchRequired) for call in dependencies):

@@ -46,7 +46,7 @@ class BodyTooLarge(HttpRefusal):
     status = 413
     code = "body_too_large"
     detail = "The body is larger than this API accepts."
-    remedy = "Send less: a body may have 64 KiB."
+    remedy = "Send less: a body may have 64 KiB, and a file to import 8 MiB."
 
 
 class UnsupportedMediaType(HttpRefusal):

@@ -24,10 +24,10 @@ async def read_bounded_body(request: Request, max_bytes: int) -> bytes:
             raise UnsupportedContentEncoding
     if length > max_bytes:
         raise BodyTooLarge
-    body = b""
+    body = bytearray()
     if has_body:
         async for chunk in request.stream():
             body += chunk
             if len(body) > max_bytes:
                 raise BodyTooLarge
-    return body
+    return bytes(body)

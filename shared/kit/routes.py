@@ -25,6 +25,7 @@ from shared.kit.idempotency import run_once_per_key
 from shared.kit.idempotency_store import IdempotencyKeyReused
 from shared.kit.preconditions import IfMatchRequired
 from shared.kit.problems import UnsupportedMediaType, from_validation, problem_response
+from shared.kit.raw_body import RawBody
 from shared.kit.replay_checks import ReplayCheck
 from shared.kit.request_body import read_bounded_body
 from shared.kit.requests import NO_BODY, RequestDependency, ServiceRequest
@@ -43,18 +44,21 @@ class Signature:
     has_body: bool
     takes_json: bool
     methods: frozenset[str]
+    raw_body: RawBody | None = None
 
     @classmethod
     def from_route(cls, route: APIRoute) -> Signature:
         dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
+        raw_body = next((call for call in dependencies if isinstance(call, RawBody)), None)
         is_form = route.body_field is not None and isinstance(route.body_field.field_info, Form)
         return cls(
             roles=tuple(call for call in dependencies if isinstance(call, RequireRole)),
             preconditions=tuple(call for call in dependencies if isinstance(call, IfMatchRequired)),
             query_names=frozenset(field.alias for field in get_flat_params(route.dependant) if isinstance(field.field_info, Query)),
-            has_body=route.body_field is not None,
-            takes_json=not is_form,
+            has_body=route.body_field is not None or raw_body is not None,
+            takes_json=not is_form and raw_body is None,
             methods=frozenset(route.methods or ()),
+            raw_body=raw_body,
         )
 
 
@@ -69,11 +73,14 @@ async def check_roles(request: ServiceRequest, signature: Signature) -> None:
 
 
 async def read_body(request: ServiceRequest, signature: Signature) -> None:
-    """Read the whole body, up to MAX_BODY_BYTES, and parse it where the route takes JSON.
+    """Read the whole body, up to MAX_BODY_BYTES or the limit of a RawBody, and parse it where the route takes JSON.
 
     Raises BodyTooLarge, UnsupportedContentEncoding, UnsupportedMediaType, Malformed or DuplicateKey.
     """
-    body = request._body = await read_bounded_body(request, MAX_BODY_BYTES)
+    raw_body = signature.raw_body
+    body = request._body = await read_bounded_body(request, MAX_BODY_BYTES if raw_body is None else raw_body.max_bytes)
+    if raw_body is not None:
+        raw_body.check_media_type(request.headers.get("content-type", ""))
     if body and signature.takes_json:
         if not _is_json(request.headers.get("content-type", "")):
             raise UnsupportedMediaType

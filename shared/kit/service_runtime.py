@@ -12,10 +12,13 @@ import httpx
 from fastapi import FastAPI
 from prometheus_client import Counter
 
-from shared.contracts.events import SessionEnded
+from shared.contracts.clinic import ClinicProfile
+from shared.contracts.events import SessionEnded, SettingsChanged
 from shared.contracts.identity import Service
 from shared.kit.bus import Bus, Handlers, open_bus
 from shared.kit.client import ServiceClient, ServiceToken, TokenSource
+from shared.kit.clinic_settings import POLL_SECONDS as CLINIC_POLL_SECONDS
+from shared.kit.clinic_settings import ClinicFollower, FetchSettings, SettingsCopy, fetch_from
 from shared.kit.clock import Clock
 from shared.kit.dead_letters import DeadLetters, DeadLetterStore
 from shared.kit.ended_sessions import MAX_PAGE_LENGTH, POLL_SECONDS, EndedSessionPoller, EndedSessions
@@ -121,6 +124,21 @@ class ServiceRuntime:
         relay, holder = Relay(database, tables, self.bus, self.clock), self.lease_holder(database, tables)
         self.jobs.add("prune", relay.prune, every_seconds=3600, holder=holder)
         return relay, holder
+
+    async def follow_clinic(self, copy: SettingsCopy, *, fetch: FetchSettings | None = None, **defaults: Any) -> ClinicFollower:
+        """Return what knows the clinic with the settings that count now; they are fetched again within a minute of a change.
+
+        `defaults` replace values of the environment, which count where nothing is set. admin-service, which owns the settings, passes
+        `fetch`.
+        """
+        environment = {"name": self.settings.clinic_name, "time_zone": self.settings.time_zone, "locale": self.settings.locale}
+        clinic = ClinicProfile(**environment | {"languages": (self.settings.locale,)} | defaults)
+        follower = ClinicFollower(clinic, fetch or fetch_from(self.client(Service.ADMIN)), copy, self.clock)
+        await follower.load()
+        self.provide(follower)
+        follower.wake = self.jobs.add("clinic_settings", follower.refresh, every_seconds=CLINIC_POLL_SECONDS)
+        await self.bus.subscribe_broadcast({SettingsChanged: follower.announce})
+        return follower
 
     def lease_holder(self, database: Database, tables: InfrastructureTables) -> LeaseHolder:
         """Return the holder of the leases for the jobs of this instance."""

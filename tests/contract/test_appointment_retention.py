@@ -31,7 +31,7 @@ async def backend(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterat
 
 def retention(backend: Backend) -> AppointmentRetention:
     """Return the use case as a process that has just started has it."""
-    return AppointmentRetention(backend.store, YEARS, backend.clock)
+    return AppointmentRetention(backend.store, lambda: YEARS, backend.clock)
 
 
 def an_over_visit(ended_at: datetime = LIMIT - SECOND) -> Appointment:

@@ -15,6 +15,7 @@ from appointment_svc.routes.icalendar_file import to_icalendar
 from notify_svc.clients.email_renderer import JinjaEmailRenderer
 from notify_svc.domain.mail_content import AppointmentDetails, MailContent
 from notify_svc.domain.notifications import Audience, notifications_for
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.events import AppointmentEvent
 from tests.running import NOON
 from tests.unit.appointment.builders import TEN, a_change, a_doctor_snapshot, an_appointment
@@ -60,9 +61,9 @@ def test_the_mails_calendar_file_says_the_same_as_the_apis(change: Any, mode: st
     appointment = change(an_appointment(AppointmentStatus.REQUESTED, service={"mode": mode}, starts_at=TEN))
     event, mail = mail_about(appointment)
     attached = next(mail.iter_attachments()).get_content()
-    assert entry_of(attached) == entry_of(to_icalendar(appointment))
+    assert entry_of(attached) == entry_of(to_icalendar(appointment, ClinicProfile()))
     assert (event.mode, entry_of(attached)["SEQUENCE"]) == (mode, b"1")
-    calendar, plain = Calendar.from_ical(attached), Calendar.from_ical(to_icalendar(appointment))
+    calendar, plain = Calendar.from_ical(attached), Calendar.from_ical(to_icalendar(appointment, ClinicProfile()))
     assert calendar["METHOD"] == ("CANCEL" if change is declined else "REQUEST")
     assert "ORGANIZER" in calendar.walk("VEVENT")[0]
     assert "METHOD" not in plain

@@ -49,7 +49,7 @@ async def stored_ids(database: Database, table: Table) -> list[int]:
 
 
 def retention(database: Database) -> NotifiedVisitRetention:
-    return NotifiedVisitRetention(SqlNotificationStore(database, lambda: NOON), KEEP_DAYS, lambda: NOON)
+    return NotifiedVisitRetention(SqlNotificationStore(database, lambda: NOON), lambda: KEEP_DAYS, lambda: NOON)
 
 
 async def test_visits_that_ended_before_the_days_of_the_setting_are_deleted_with_their_recipients(database: Database) -> None:

@@ -110,7 +110,7 @@ async def test_shuffled_and_repeated_events_leave_what_the_ordered_ones_would(sq
     async with an_instance(sql_url, receiver, clock, "one") as instance:
         await add_webhook(instance, URL)
         await send_over_bus(broker, instance, stream, clock)
-        planner = ReminderPlanner(instance.store, OnePatient(), ReminderDefaults((1440, 60), "Europe/Berlin"), clock)
+        planner = ReminderPlanner(instance.store, OnePatient(), lambda: ReminderDefaults((1440, 60), "Europe/Berlin"), clock)
         while await planner.plan_due():
             pass
 

@@ -56,7 +56,7 @@ async def test_an_override_is_read_as_it_was_saved_and_every_change_is_counted(s
 
 
 async def test_of_two_admins_who_replace_the_same_version_one_is_refused(store: SqlTemplateStore) -> None:
-    templates = Templates(store, JinjaTemplateLibrary(CLINIC), CurrentOverrides(store, lambda: NOON), lambda: NOON)
+    templates = Templates(store, JinjaTemplateLibrary(lambda: CLINIC), CurrentOverrides(store, lambda: NOON), lambda: NOON)
     contents = [MailText(f"Subject {number}", "{{ details }}") for number in range(8)]
     shipped = (await templates.get("booked", "en")).version
     results = await asyncio.gather(
@@ -69,7 +69,7 @@ async def test_of_two_admins_who_replace_the_same_version_one_is_refused(store: 
 async def test_another_instance_sees_a_change_within_two_seconds_and_the_one_that_made_it_at_once(store: SqlTemplateStore) -> None:
     clock = MovableClock(NOON, running=False)
     own, others = CurrentOverrides(store, clock), CurrentOverrides(store, clock)
-    templates = Templates(store, JinjaTemplateLibrary(CLINIC), own, clock)
+    templates = Templates(store, JinjaTemplateLibrary(lambda: CLINIC), own, clock)
     assert (await own.read(), await others.read()) == ({}, {})
     await templates.replace("booked", "en", TEXT_WITH_DETAILS, None, by=ADMIN)
     assert (await own.read(), await others.read()) == ({("booked", "en"): TEXT_WITH_DETAILS}, {})

@@ -51,7 +51,7 @@ class ReadingStore(DocumentStore):
 
 def retention(backend: Backend, store: DocumentStore | None = None) -> TextRetention:
     """Return the use case as a process that has just started has it."""
-    return TextRetention(store or backend.store, YEARS, backend.clock)
+    return TextRetention(store or backend.store, lambda: YEARS, backend.clock)
 
 
 def reading(backend: Backend) -> ReadingStore:

@@ -120,7 +120,7 @@ async def test_visits_that_were_booked_before_have_reminders(old_database: sa.En
     contacts.patients[PATIENT] = PatientContact.model_validate(patient)
     async with Database(sql_url) as database:
         planner = ReminderPlanner(
-            SqlNotificationStore(database, lambda: NOON), contacts, ReminderDefaults((1440, 60), "Europe/Berlin"), lambda: NOON
+            SqlNotificationStore(database, lambda: NOON), contacts, lambda: ReminderDefaults((1440, 60), "Europe/Berlin"), lambda: NOON
         )
         while await planner.plan_due():
             pass

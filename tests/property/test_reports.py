@@ -25,6 +25,7 @@ from admin_svc.repository.tables import REPORT_VISITS, VISIT_REMINDERS
 from admin_svc.usecases.report_model import ReportModel
 from admin_svc.usecases.reports import ReportRequest, Reports
 from shared.contracts.availability import OfferedTime, ServiceAvailability
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.events import AppointmentEvent, Event, ReminderSent
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
@@ -169,7 +170,7 @@ class ReportSystem:
         self.clock.set(history.now)
 
     def reports(self, history: ClinicPast, availability: OfferedHours | None = None) -> Reports:
-        return Reports(self.store, availability or OfferedHours(), self.clock, history.zone)
+        return Reports(self.store, availability or OfferedHours(), self.clock, lambda: ClinicProfile(time_zone=history.zone))
 
     def rows(self, history: ClinicPast, name: str, group: ReportGroup) -> dict[str | None, Any]:
         """Return the rows of a report by key, and the total under None."""

@@ -26,6 +26,7 @@ from shared.contracts.events import (
     PatientMerged,
     PreferencesChanged,
     ServiceChanged,
+    SettingsChanged,
 )
 from shared.contracts.identity import Service
 
@@ -40,7 +41,7 @@ HANDLED_BY: Mapping[Service, tuple[type[Event], ...]] = {
     Service.ADMIN: (AuditRecorded, PatientMerged),
     Service.NOTIFICATION: (
         *(AppointmentEvent, AccountInvited, PasswordResetRequested, PasswordChanged, AccountLocked, BreakGlassOpened),
-        *(PatientChanged, PreferencesChanged, ServiceChanged),
+        *(PatientChanged, PreferencesChanged, ServiceChanged, SettingsChanged),
     ),
 }
 """The events that a service records in its inbox. Other events have effects that may be repeated, and are not recorded."""

@@ -233,12 +233,12 @@ async def test_a_stopped_run_goes_on_with_the_oldest_lines_in_bounded_pages(sql_
         lines, next_year = SqlOldAuditLines(database), NOON.replace(year=NOON.year + 1)
         assert await lines.delete_lines(NOON.date(), NOON, 700) == 0
         assert await lines.delete_lines(NOON.date() + timedelta(days=1), NOON, 700) == 700
-        assert await AuditRetention(lines, 1, lambda: next_year).delete_old() == 0
+        assert await AuditRetention(lines, lambda: 1, lambda: next_year).delete_old() == 0
         for query in (oldest_day(NOON.date()), oldest_positions(NOON.date(), 500)):
             plan = await explain(database, query)
             assert "audit_lines_by_position" in plan, plan
             assert "filesort" not in plan, plan
-        assert await AuditRetention(lines, 1, lambda: next_year + timedelta(days=1)).delete_old() == 800
+        assert await AuditRetention(lines, lambda: 1, lambda: next_year + timedelta(days=1)).delete_old() == 800
     assert await count_lines(sql_url) == 0
 
 

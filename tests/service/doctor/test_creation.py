@@ -205,3 +205,15 @@ async def test_only_admins_and_admin_service_create_doctors(doctors: RunningDoct
     path = f"/internal/doctors/{uuid4()}"
     assert (await doctors.http.put(path, json=ADA, headers=ADMIN)).status_code == 403
     assert (await doctors.http.put(path, json=ADA, headers=service_bearer("scheduling-service"))).status_code == 403
+
+
+async def test_admin_service_checks_a_new_doctor_before_it_creates_one(doctors_on_sql: RunningDoctor) -> None:
+    doctor_id = uuid4()
+    path = f"/internal/doctor-checks/{doctor_id}"
+    assert (await doctors_on_sql.http.post(path, json=ADA, headers=ADMIN_SERVICE)).json() == {"exists": False}
+    unknown = await doctors_on_sql.http.post(path, json=ADA | {"services": [str(uuid4())]}, headers=ADMIN_SERVICE)
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_service")
+    assert await doctors_on_sql.list_names() == []
+    await doctors_on_sql.http.put(f"/internal/doctors/{doctor_id}", json=ADA, headers=ADMIN_SERVICE)
+    assert (await doctors_on_sql.http.post(path, json=ADA, headers=ADMIN_SERVICE)).json() == {"exists": True}
+    assert (await doctors_on_sql.http.post(path, json=ADA, headers=ADMIN)).status_code == 403

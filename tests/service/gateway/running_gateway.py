@@ -236,10 +236,12 @@ class RunningGateway:
 
 @asynccontextmanager
 async def running_gateway(
-    *more_doctor_instances: FakeInstance, listener: type[Listener] = Listener, **settings: Any
+    *more_doctor_instances: FakeInstance, listener: type[Listener] = Listener, admin: FakeInstance | None = None, **settings: Any
 ) -> AsyncIterator[RunningGateway]:
-    """Run a gateway with fake instances of auth-, doctor- and patient-service; the other services are down."""
+    """Run a gateway with fake instances of auth-, doctor- and patient-service, and `admin`; the other services are down."""
     instances = {Service.AUTH: FakeInstance(respond_as_auth_service), Service.DOCTOR: FakeInstance(), Service.PATIENT: FakeInstance()}
+    if admin is not None:
+        instances[Service.ADMIN] = admin
     async with AsyncExitStack() as stack:
         for instance in [*instances.values(), *more_doctor_instances]:
             await stack.enter_async_context(instance.listen())

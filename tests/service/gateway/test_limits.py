@@ -123,6 +123,15 @@ async def test_a_body_is_at_most_64_kib() -> None:
         assert len(gateway[Service.DOCTOR].requests) == 1
 
 
+async def test_a_file_to_import_may_have_8_mib_and_other_bodies_of_the_service_may_not() -> None:
+    async with running_gateway(admin=FakeInstance()) as gateway:
+        file = b"x" * (8 * 1024 * 1024)
+        for path in ("/admin/doctors/import", "/admin/patients/import?dry_run=true"):
+            assert len((await gateway.request("POST", path, body=file)).json()["body"]) == len(file)
+            assert status_and_code(await gateway.request("POST", path, body=file + b"x")) == (413, "body_too_large")
+        assert status_and_code(await gateway.request("PUT", "/admin/settings", body=b"x" * (MAX_BODY_BYTES + 1))) == (413, "body_too_large")
+
+
 async def test_the_limit_also_holds_for_a_chunked_body() -> None:
     async with running_gateway() as gateway:
         client = await gateway.connect()

@@ -309,7 +309,7 @@ async def test_old_messages_are_deleted_in_batches_and_those_not_finished_stay(s
             await connection.execute(update(MESSAGES).where(MESSAGES.c.seq == 2).values(status="sending"))
         last = NOON + timedelta(days=400, seconds=DELETED_AT_ONCE + 10)
         store = SqlNotificationStore(database, lambda: last)
-        assert await MessageRetention(store, 400, lambda: last).delete_old() == DELETED_AT_ONCE + 7
+        assert await MessageRetention(store, lambda: 400, lambda: last).delete_old() == DELETED_AT_ONCE + 7
         async with database.read() as connection:
             left = list((await connection.execute(MESSAGES.select().order_by(MESSAGES.c.seq))).all())
         assert [row.status for row in left[:2]] == ["queued", "sending"]

@@ -387,7 +387,7 @@ async def test_old_lines_are_deleted_in_batches(sql_url: str) -> None:
     async with Database(sql_url) as database:
         await fill(database, DELETED_AT_ONCE + 20)
         last = NOON + timedelta(days=3650, seconds=DELETED_AT_ONCE + 10)
-        assert await AccessRetention(open_store(database), 3650, lambda: last).delete_old() == DELETED_AT_ONCE + 10
+        assert await AccessRetention(open_store(database), lambda: 3650, lambda: last).delete_old() == DELETED_AT_ONCE + 10
         async with database.read() as connection:
             assert await connection.scalar(text("SELECT COUNT(*) FROM accesses")) == 10
 

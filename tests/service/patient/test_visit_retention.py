@@ -58,7 +58,7 @@ async def test_a_stopped_run_goes_on_and_a_page_is_bounded(sql_url: str) -> None
         store = SqlRebuildStore(database, MovableClock(NOON, running=False))
         await insert_visits(database, *([LIMIT - timedelta(days=1)] * (DELETED_AT_ONCE + 5)), NOON)
         assert await store.delete_ended_visits(LIMIT, 3) == 3
-        assert await VisitRetention(store, 30, store.now).delete_old() == DELETED_AT_ONCE + 2
+        assert await VisitRetention(store, lambda: 30, store.now).delete_old() == DELETED_AT_ONCE + 2
         assert await stored_ids(database) == [DELETED_AT_ONCE + 5]
 
 

@@ -120,13 +120,13 @@ async def test_a_stopped_run_goes_on_and_a_batch_is_bounded(clinic: RunningServi
     await insert_claims(clinic, 1, END + DAY)
     store, now = store_of(clinic), TWO_YEARS_AFTER_END + HALF
     assert await store.delete_ended_claims(END + HALF, 3) == 3
-    assert await CalendarRetention(store, YEARS, lambda: now).delete_old() == BATCH + 2
+    assert await CalendarRetention(store, lambda: YEARS, lambda: now).delete_old() == BATCH + 2
     assert len(await stored_ids(clinic)) == 1
 
 
 async def test_a_claim_that_still_has_its_grains_stays_until_it_is_archived(clinic: RunningService) -> None:
     await book(clinic, 1)
-    retention = CalendarRetention(store_of(clinic), YEARS, lambda: TWO_YEARS_AFTER_END + DAY)
+    retention = CalendarRetention(store_of(clinic), lambda: YEARS, lambda: TWO_YEARS_AFTER_END + DAY)
     assert await retention.delete_old() == 0
     assert await stored_ids(clinic) == {UUID(int=1)}
 

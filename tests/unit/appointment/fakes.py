@@ -26,6 +26,7 @@ from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
 from shared.contracts.appointments import OverrideCode
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.contacts import PatientContact
 from shared.contracts.events import AppointmentEvent, AuditRecorded, LeaveTaken, PatientErased
 from shared.contracts.http import DoctorRules, LeaveOutcome, PatientSummary, Reservation, ReserveTime, ServiceTypeRules
@@ -51,6 +52,7 @@ from tests.unit.appointment.builders import (
 )
 
 RETRY_AFTER = timedelta(seconds=45)
+CLINIC = ClinicProfile(name="Lindenstrasse Clinic", time_zone="Europe/Berlin")
 
 
 class ProcessStopped(BaseException):
@@ -353,7 +355,7 @@ class FakeClinic:
         erasure = AppointmentErasure(self.store, self.synchronizer, self, self, self.clock)
         self.merge_follower = MergeFollower(self.store, self.synchronizer, self, erasure, self.clock)
         self.queries = AppointmentQueries(self.store, self)
-        self.linked = LinkedVisits(self.store, self.actions, self, self, LINK_TOKENS, "Lindenstrasse Clinic", "Europe/Berlin", self.clock)
+        self.linked = LinkedVisits(self.store, self.actions, self, self, LINK_TOKENS, lambda: CLINIC, self.clock)
 
     async def get_doctor(self, doctor_id: UUID) -> DoctorRules:
         if self.doctor_service_down:

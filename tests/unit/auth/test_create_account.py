@@ -13,6 +13,7 @@ import pytest
 
 from auth_svc.domain.accounts import Account, AccountStatus, PendingProfile
 from auth_svc.usecases.create_account import AccountCreation
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.http import CreatePatient
 from shared.contracts.identity import Role
 from shared.contracts.refusals import Conflict, Forbidden, NotFound, Stale, Unavailable
@@ -77,7 +78,7 @@ class FakeProfiles:
 
 
 def account_creation(store: FakeAuthStore, profiles: FakeProfiles) -> AccountCreation:
-    return AccountCreation(cast(Any, store), NOT_USED, NOT_USED, cast(Any, profiles), NOT_USED, lambda: NOON, "en")
+    return AccountCreation(cast(Any, store), NOT_USED, NOT_USED, cast(Any, profiles), NOT_USED, lambda: NOON, ClinicProfile)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from auth_svc.domain.refusals import InvalidCredentials
 from auth_svc.usecases.login_attempts import LoginAttempt, Verify
 from auth_svc.usecases.sessions import Sessions
 from auth_svc.usecases.tokens import TokenIssuer
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.identity import Role
 from tests.running import NOON
 
@@ -56,7 +57,7 @@ ATTEMPTS = cast(Any, UnlimitedAttempts())
 
 def sessions(account: Account | None, hasher: CountingHasher) -> Sessions:
     store = cast(Any, StoreOfOneAccount(account))
-    return Sessions(store, cast(Any, hasher), ATTEMPTS, NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30), "en")
+    return Sessions(store, cast(Any, hasher), ATTEMPTS, NOT_USED, NOT_USED, NOT_USED, lambda: NOON, timedelta(days=30), ClinicProfile)
 
 
 @pytest.mark.parametrize(

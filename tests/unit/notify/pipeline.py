@@ -25,6 +25,7 @@ from notify_svc.usecases.reminders_due import ReminderQueue
 from notify_svc.usecases.send import MessageSender
 from notify_svc.usecases.take import MessageTaker
 from notify_svc.usecases.visit_links import VisitLinks
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.contacts import DoctorContact, PatientContact, ServiceReminders
 from shared.contracts.http import AccountContact
 from shared.contracts.visit_links import VisitLinkKey, VisitLinkOut
@@ -121,15 +122,15 @@ def open_pipeline(
 ) -> Pipeline:
     """Return an instance that reads the time from `now`. The caller closes `links` and the database of the store."""
     defaults, no_links = ReminderDefaults(CLINIC_OFFSETS, CLINIC_ZONE), NoLinks()
-    check, links = MessageCheck(store, contacts, defaults, now), VisitLinks(no_links, PUBLIC_URL, now)
-    patients = CurrentPatients(contacts, NoOtherPatients(), store)
-    composer = MailComposer(contacts, patients, no_links, links, CLINIC_ZONE, CLINIC_LOCALE, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
+    check, links = MessageCheck(store, contacts, lambda: defaults, now), VisitLinks(no_links, PUBLIC_URL, now)
+    clinic, patients = ClinicProfile(time_zone=CLINIC_ZONE, locale=CLINIC_LOCALE), CurrentPatients(contacts, NoOtherPatients(), store)
+    composer = MailComposer(contacts, patients, no_links, links, lambda: clinic, UnsubscribeLinks(PUBLIC_URL, "s" * 40))
     overrides = CurrentOverrides(SqlTemplateStore(store.database, now), now)
     delivery = MailDelivery(composer, check, renderer, mailbox, overrides, now, lambda _reason: None)
     return Pipeline(
         store,
         MessageQueue(store, now, lambda: None, lambda: None),
-        ReminderPlanner(store, contacts, defaults, now),
+        ReminderPlanner(store, contacts, lambda: defaults, now),
         ReminderQueue(store, now, lambda: None),
         MessageSender(store, delivery, now, name, MessageTaker(store, delivery, now)),
         links,

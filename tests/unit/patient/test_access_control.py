@@ -14,6 +14,7 @@ import pytest
 from patient_svc.domain.access import Access, AccessAction
 from patient_svc.domain.relations import AccessPolicy, BreakGlassRequired, Relations
 from patient_svc.usecases.access_control import AccessControl
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.identity import Caller, Role
 from tests.running import NOON
 
@@ -54,7 +55,7 @@ async def test_the_log_never_says_that_a_history_was_read_after_the_access_had_e
     records = FakeRecords()
     treatments: Any = None  # only asked about doctors
     store: Any = records
-    control = AccessControl(store, treatments, ClockThatPassesTheEnd(times), AccessPolicy(24, 18, "UTC"))
+    control = AccessControl(store, treatments, ClockThatPassesTheEnd(times), AccessPolicy(24, 18, ClinicProfile))
     try:
         async with control.begin(ADMIN, UUID(int=2), AccessAction.HISTORY_READ):
             outcome = "done"

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from patient_svc.domain.patients import BornLater, ClinicDefaults, Patient, Sex
+from patient_svc.domain.patients import BornLater, Patient, Sex
 from patient_svc.domain.visits import PatientVisit
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role
@@ -21,7 +22,7 @@ SAM, DOCTOR = UUID(int=1), UUID(int=2)
 
 
 def update(patient: Patient, changes: dict[str, Any], expected_version: int | None = None, clinic_time_zone: str = "UTC") -> Patient:
-    return patient.update(changes, expected_version, NOON, clinic=ClinicDefaults(clinic_time_zone, "en"))
+    return patient.update(changes, expected_version, NOON, clinic=ClinicProfile(time_zone=clinic_time_zone))
 
 
 def a_patient(**changes: Any) -> Patient:
@@ -77,7 +78,7 @@ def test_the_date_of_birth_is_not_after_today_in_the_time_zone_in_effect(own_zon
 
 
 def test_a_patient_who_gave_no_time_zone_or_language_has_that_of_the_clinic() -> None:
-    clinic = ClinicDefaults("Asia/Tokyo", "fr")
+    clinic = ClinicProfile(time_zone="Asia/Tokyo", locale="fr")
     assert a_patient(time_zone=None).in_clinic(clinic) == a_patient(time_zone="Asia/Tokyo")
     assert a_patient(locale=None).in_clinic(clinic) == a_patient(locale="fr")
     assert a_patient(time_zone="UTC", locale="de").in_clinic(clinic) == a_patient(time_zone="UTC", locale="de")

@@ -9,6 +9,7 @@ import pytest
 
 from patient_svc.domain.access import AccessAction, Relation
 from patient_svc.domain.relations import HEALTH_ACTIONS, PERMITTED_RELATIONS, AccessPolicy, Relations, adults_born_until
+from shared.contracts.clinic import ClinicProfile
 from shared.contracts.identity import Role
 from tests.running import NOON
 
@@ -113,11 +114,11 @@ def test_a_patient_comes_of_age_on_the_birthday(today: date, born_until: date) -
     ids=["end of a month", "start of a month"],
 )
 def test_a_treatment_counts_for_whole_months(now: datetime, since: datetime) -> None:
-    assert AccessPolicy(24, 18, "UTC").treated_since(now) == since
-    assert AccessPolicy(1, 18, "UTC").treated_since(datetime(2026, 3, 31, tzinfo=UTC)) == datetime(2026, 2, 28, tzinfo=UTC)
+    assert AccessPolicy(24, 18, ClinicProfile).treated_since(now) == since
+    assert AccessPolicy(1, 18, ClinicProfile).treated_since(datetime(2026, 3, 31, tzinfo=UTC)) == datetime(2026, 2, 28, tzinfo=UTC)
 
 
 def test_a_patient_comes_of_age_at_midnight_in_the_clinic() -> None:
     evening = datetime(2026, 3, 2, 16, tzinfo=UTC)  # 3 March in Tokyo, from 15:00 UTC on
-    assert AccessPolicy(24, 18, "Asia/Tokyo").adults_born_until(evening) == date(2008, 3, 3)
-    assert AccessPolicy(24, 18, "Europe/Berlin").adults_born_until(evening) == date(2008, 3, 2)
+    assert AccessPolicy(24, 18, lambda: ClinicProfile(time_zone="Asia/Tokyo")).adults_born_until(evening) == date(2008, 3, 3)
+    assert AccessPolicy(24, 18, lambda: ClinicProfile(time_zone="Europe/Berlin")).adults_born_until(evening) == date(2008, 3, 2)
