@@ -14,7 +14,7 @@ from alembic import op
 from shared.kit.migrations.v1 import Id, UtcDateTime, binary_string
 
 revision = "0012"
-down_revision = "0010"
+down_revision = "0011"
 FIRST_HASH = "0" * 64
 BATCH = 1000
 LINES = sa.table(

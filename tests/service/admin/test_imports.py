@@ -237,3 +237,12 @@ async def test_only_admins_import(admin: RunningService, method: str, path: str)
 async def test_an_unknown_import_is_not_found(admin: RunningService) -> None:
     response = await admin.http.get(f"/admin/imports/{uuid4()}", headers=ADMIN)
     assert (response.status_code, response.json()["code"]) == (404, "no_such_import")
+
+
+async def test_the_audit_trail_has_one_line_about_a_file_however_often_it_is_sent(admin: RunningService) -> None:
+    for _ in range(2):
+        await admin.http.post(
+            "/admin/doctors/import", content=DOCTORS, headers=ADMIN | {"Content-Type": "text/csv", "Idempotency-Key": "once"}
+        )
+    (line,) = (await admin.http.get("/admin/audit?action=import.start", headers=ADMIN)).json()["items"]
+    assert line["after"] == {"kind": "doctors", "rows": "45", "dry_run": "false"}
