@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.ports import AuditStore, OldAuditLines
 from shared.contracts.events import AuditRecorded, PatientMerged
 from shared.contracts.values import years_before
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
-
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +56,9 @@ class AuditRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
-        before, count = years_before(self.now(), self.keep_years), 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._delete_some(before)
-            count += deleted
-            if deleted < DELETED_AT_ONCE:
-                break
+        """Delete up to MAX_DELETED lines in short transactions, the oldest first; return how many."""
+        before = years_before(self.now(), self.keep_years)
+        count = await delete_in_batches(self.lines.delete_lines, before)
         if count:
             log_event("audit_lines_deleted", lines=count, before=before.isoformat())
         return count
-
-    @retry_on_abort
-    async def _delete_some(self, before: datetime) -> int:
-        return await self.lines.delete_lines(before, DELETED_AT_ONCE)
