@@ -44,8 +44,9 @@ from patient_svc.usecases.search import PatientSearch
 from patient_svc.usecases.staff_patients import StaffPatients
 from shared.contracts.identity import Service
 from shared.kit.clock import system_clock
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
 
 
@@ -88,15 +89,22 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         clients = [runtime.client(service) for service in (Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION)]
         sources = HttpExportSources(*clients)
         runtime.provide(PatientExports(store, access, dependants, access_log, directory, sources, runtime.clock, clinic))
-        ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
-        erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
-        runtime.provide(erasures)
-        record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
-        visit_retention = VisitRetention(store, max(settings.keep_visits_years, settings.keep_records_years), runtime.clock)
-        jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
+        _wire_erasures(runtime, settings, store, policy, holder)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield
+
+
+def _wire_erasures(
+    runtime: ServiceRuntime, settings: PatientSettings, store: SqlPatientStore, policy: AccessPolicy, holder: LeaseHolder
+) -> None:
+    """Provide the erasure of patients, and schedule what deletes old records and visits."""
+    ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
+    erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
+    runtime.provide(erasures)
+    record_retention = RecordRetention(store, erasures, settings.keep_records_years, runtime.clock)
+    visit_retention = VisitRetention(store, max(settings.keep_visits_years, settings.keep_records_years), runtime.clock)
+    jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
 
 
 @asynccontextmanager
