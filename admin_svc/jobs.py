@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from admin_svc.usecases.audit import DELETED_AT_ONCE, MAX_DELETIONS, AuditRetention
+from admin_svc.usecases.audit import AuditRetention
 from admin_svc.usecases.audit_heads import AuditHeads
 from admin_svc.usecases.bulk import DELETED_AT_ONCE as BULK_CHANGES_AT_ONCE
 from admin_svc.usecases.bulk import BulkChanges
 from admin_svc.usecases.create_user import UserCreation
 from admin_svc.usecases.imports import DELETED_AT_ONCE as DELETED_IMPORTS_AT_ONCE
 from admin_svc.usecases.imports import ImportRetention, ImportRunner
-from admin_svc.usecases.report_model import DELETED_AT_ONCE as REPORTS_DELETED_AT_ONCE
 from admin_svc.usecases.report_model import AccessNotes, ReportRetention
+from shared.kit.batch_deletion import MAX_DELETED
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 from shared.kit.rebuilds import ReadModelRebuilding
@@ -33,7 +33,7 @@ def schedule_jobs(
     jobs.add("delete_old_bulk_changes", bulk.delete_old, every_seconds=3600, holder=holder, batch=BULK_CHANGES_AT_ONCE)
     jobs.add("sign_audit_heads", heads.close_and_sign, every_seconds=60, holder=holder)
     if retention is not None:
-        jobs.add("delete_old_audit_lines", retention.delete_old, every_seconds=3600, holder=holder, batch=DELETED_AT_ONCE * MAX_DELETIONS)
+        jobs.add("delete_old_audit_lines", retention.delete_old, every_seconds=3600, holder=holder, batch=MAX_DELETED)
 
 
 def schedule_report_jobs(
@@ -42,4 +42,4 @@ def schedule_report_jobs(
     """Add the jobs that note measures of access, go on with a rebuild of the reports, and delete what is not kept any longer."""
     jobs.add("note_access", notes.note_today, every_seconds=600, holder=holder)
     jobs.add("rebuild_reports", rebuilding.advance, every_seconds=5, holder=holder)
-    jobs.add("delete_old_reports", retention.delete_old, every_seconds=3600, holder=holder, batch=REPORTS_DELETED_AT_ONCE)
+    jobs.add("delete_old_reports", retention.delete_old, every_seconds=3600, holder=holder, batch=MAX_DELETED)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.erasures import Erasures
 from patient_svc.usecases.guardians import Guardianships
-from patient_svc.usecases.retention import DELETED_AT_ONCE, ERASED_AT_ONCE, MAX_DELETIONS, RecordRetention, VisitRetention
+from patient_svc.usecases.retention import ERASED_AT_ONCE, RecordRetention, VisitRetention
 from patient_svc.usecases.search import PatientSearch
+from shared.kit.batch_deletion import MAX_DELETED
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 from shared.kit.rebuilds import ReadModelRebuilding
@@ -31,4 +32,4 @@ def schedule_erasures(jobs: Jobs, holder: LeaseHolder, erasures: Erasures, recor
     """Schedule asking services that have not reported about an erasure, and removing records and visits that are not kept any longer."""
     jobs.add("advance_erasures", erasures.advance_open, every_seconds=10, holder=holder)
     jobs.add("erase_expired_patients", records.erase_expired, every_seconds=3600, holder=holder, batch=ERASED_AT_ONCE)
-    jobs.add("delete_old_visits", visits.delete_old, every_seconds=3600, holder=holder, batch=DELETED_AT_ONCE * MAX_DELETIONS)
+    jobs.add("delete_old_visits", visits.delete_old, every_seconds=3600, holder=holder, batch=MAX_DELETED)

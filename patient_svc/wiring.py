@@ -49,9 +49,10 @@ from shared.contracts.clinic import ClinicProfile, CurrentClinic
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import system_clock
+from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
 from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
 from shared.kit.sql_clinic_settings import SqlSettingsCopy
 from shared.kit.sql_idempotency import SqlIdempotencyStore
@@ -117,15 +118,22 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         clients = [runtime.client(service) for service in (Service.AUTH, Service.APPOINTMENT, Service.NOTIFICATION)]
         sources = HttpExportSources(*clients)
         runtime.provide(PatientExports(store, access, dependants, access_log, directory, sources, runtime.clock, clinic))
-        ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
-        erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
-        runtime.provide(erasures)
-        record_retention = RecordRetention(store, erasures, periods.records_years, runtime.clock)
-        visit_retention = VisitRetention(store, periods.visits_years, runtime.clock)
-        jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
+        _wire_erasures(runtime, periods, store, policy, holder)
         await consumers.subscribe(runtime, patients)
         async with runtime.jobs:
             yield
+
+
+def _wire_erasures(
+    runtime: ServiceRuntime, periods: KeptPeriods, store: SqlPatientStore, policy: AccessPolicy, holder: LeaseHolder
+) -> None:
+    """Provide the erasure of patients, and schedule what deletes old records and visits."""
+    ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))
+    erasures = Erasures(store, ahead, runtime.stored_answers, runtime.clock, policy)
+    runtime.provide(erasures)
+    record_retention = RecordRetention(store, erasures, periods.records_years, runtime.clock)
+    visit_retention = VisitRetention(store, periods.visits_years, runtime.clock)
+    jobs.schedule_erasures(runtime.jobs, holder, erasures, record_retention, visit_retention)
 
 
 @asynccontextmanager

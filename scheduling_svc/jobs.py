@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from scheduling_svc.usecases.archive import Archive
 from scheduling_svc.usecases.closures import Closures
-from scheduling_svc.usecases.retention import BATCH, MAX_BATCHES, CalendarRetention
+from scheduling_svc.usecases.retention import CalendarRetention
 from scheduling_svc.usecases.rule_cache import RuleCache
+from shared.kit.batch_deletion import MAX_DELETED
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
 
@@ -19,4 +20,4 @@ def schedule_jobs(jobs: Jobs, rules: RuleCache, closures: Closures, archive: Arc
 
 def schedule_retention(jobs: Jobs, retention: CalendarRetention, holder: LeaseHolder) -> None:
     """Schedule the deletion of what is not kept any longer. A run that deletes as much as it may is followed by another one at once."""
-    jobs.add("delete_old_claims", retention.delete_old, every_seconds=3600, holder=holder, batch=BATCH * MAX_BATCHES)
+    jobs.add("delete_old_claims", retention.delete_old, every_seconds=3600, holder=holder, batch=MAX_DELETED)

@@ -10,11 +10,10 @@ from admin_svc.domain.audit import AuditFilter, AuditLine
 from admin_svc.domain.audit_chain import first_kept_day
 from admin_svc.ports import AuditStore, ChainTransaction, OldAuditLines
 from shared.contracts.events import AuditRecorded, PatientMerged
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
-
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +73,12 @@ class AuditRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS lines in short transactions, the oldest first; return how many."""
-        before, count = first_kept_day(self.now(), self.keep_years()), 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._delete_some(before)
-            count += deleted
-            if not deleted:
-                break
+        """Delete up to MAX_DELETED lines in short transactions, the oldest first; return how many."""
+        before = first_kept_day(self.now(), self.keep_years())
+        count = await delete_in_batches(self._delete_some, before)
         if count:
             log_event("audit_lines_deleted", lines=count, before=before.isoformat())
         return count
 
-    @retry_on_abort
-    async def _delete_some(self, before: date) -> int:
-        return await self.lines.delete_lines(before, self.now(), DELETED_AT_ONCE)
+    async def _delete_some(self, before: date, limit: int) -> int:
+        return await self.lines.delete_lines(before, self.now(), limit)

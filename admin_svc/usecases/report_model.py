@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -14,10 +14,9 @@ from shared.contracts.availability import MAX_NEXT
 from shared.contracts.clinic import CurrentClinic
 from shared.contracts.events import AppointmentEvent, ReminderSent
 from shared.contracts.values import years_before
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
-
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,20 +76,7 @@ class ReportRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS rows in short transactions; return how many."""
+        """Delete up to MAX_DELETED visits, and as many measures, in short transactions; return how many."""
         before = years_before(self.now(), self.keep_years)
-        visits = await self._repeat(lambda: self.store.delete_old_visits(before, DELETED_AT_ONCE))
-        return visits + await self._repeat(lambda: self.store.delete_old_measures(before.date() - timedelta(days=1), DELETED_AT_ONCE))
-
-    async def _repeat(self, delete: Callable[[], Awaitable[int]]) -> int:
-        count = 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._run(delete)
-            count += deleted
-            if deleted < DELETED_AT_ONCE:
-                break
-        return count
-
-    @retry_on_abort
-    async def _run(self, delete: Callable[[], Awaitable[int]]) -> int:
-        return await delete()
+        visits = await delete_in_batches(self.store.delete_old_visits, before)
+        return visits + await delete_in_batches(self.store.delete_old_measures, before.date() - timedelta(days=1))

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from notify_svc.domain.messages import MessageStatus
 from notify_svc.domain.refusals import NoSuchMessage
 from notify_svc.ports.message_log import FinishedMessages, LoggedMessage, MessageFilter, MessageReader
 from shared.contracts.ranges import check_range
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
 
 SHOWN_TO_RECIPIENTS = (MessageStatus.SENT, MessageStatus.UNKNOWN, MessageStatus.FAILED)
 """A recipient sees messages that arrived, that may have arrived and that could not be delivered; not those that wait or were skipped."""
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +55,8 @@ class MessageRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS old messages in short transactions, and return how many.
+        """Delete up to MAX_DELETED old messages in short transactions, and return how many.
 
         Messages that are still to be sent stay, however old they are.
         """
-        before, count = self.now() - timedelta(days=self.keep_days()), 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._delete_some(before)
-            count += deleted
-            if deleted < DELETED_AT_ONCE:
-                break
-        return count
-
-    @retry_on_abort
-    async def _delete_some(self, before: datetime) -> int:
-        return await self.messages.delete_finished_messages(before, DELETED_AT_ONCE)
+        return await delete_in_batches(self.messages.delete_finished_messages, self.now() - timedelta(days=self.keep_days()))

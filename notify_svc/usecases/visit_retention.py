@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from notify_svc.ports.reminders import EndedVisits
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
-from shared.kit.retry import retry_on_abort
-
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +23,7 @@ class NotifiedVisitRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS visits, and as many digests, in short transactions; return how many."""
-        before, count = self.now() - timedelta(days=self.keep_days()), 0
-        for _ in range(MAX_DELETIONS):
-            visits, digests = await self._delete_some(before)
-            count += visits + digests
-            if max(visits, digests) < DELETED_AT_ONCE:
-                break
-        return count
-
-    @retry_on_abort
-    async def _delete_some(self, before: datetime) -> tuple[int, int]:
-        visits = await self.visits.delete_ended_visits(before, DELETED_AT_ONCE)
-        return visits, await self.visits.delete_old_digests(before.date(), DELETED_AT_ONCE)
+        """Delete up to MAX_DELETED visits, and as many digests, in short transactions; return how many."""
+        before = self.now() - timedelta(days=self.keep_days())
+        visits = await delete_in_batches(self.visits.delete_ended_visits, before)
+        return visits + await delete_in_batches(self.visits.delete_old_digests, before.date())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 from patient_svc.domain.access import AccessAction, LoggedAccess
@@ -12,10 +12,9 @@ from patient_svc.ports.accesses import AccessStore, DoctorNameClient
 from patient_svc.ports.patients import SortKey
 from patient_svc.usecases.access_control import AccessControl
 from shared.contracts.identity import Caller, Role
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.retry import retry_on_abort
-
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +59,8 @@ class AccessRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS old lines in short transactions, and return how many."""
-        before, count = self.now() - timedelta(days=self.keep_days()), 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._delete_some(before)
-            count += deleted
-            if deleted < DELETED_AT_ONCE:
-                break
-        return count
-
-    @retry_on_abort
-    async def _delete_some(self, before: datetime) -> int:
-        return await self.accesses.delete_accesses(before, DELETED_AT_ONCE)
+        """Delete up to MAX_DELETED old lines in short transactions, and return how many."""
+        return await delete_in_batches(self.accesses.delete_accesses, self.now() - timedelta(days=self.keep_days()))
 
 
 def doctors_among(lines: Collection[LoggedAccess]) -> set[UUID]:

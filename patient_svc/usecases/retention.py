@@ -13,13 +13,13 @@ from patient_svc.ports.visits import OldVisits
 from patient_svc.usecases.erasures import Erasures
 from shared.contracts.relayed_refusals import NoSuchPatient
 from shared.contracts.values import years_before
+from shared.kit.batch_deletion import delete_in_batches
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.logs import log_event
 from shared.kit.retry import retry_on_abort
 
 ERASED_AT_ONCE = 50
-DELETED_AT_ONCE, MAX_DELETIONS = 500, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +61,5 @@ class VisitRetention:
     now: Clock
 
     async def delete_old(self) -> int:
-        """Delete up to DELETED_AT_ONCE * MAX_DELETIONS visits in short transactions; return how many."""
-        before, count = years_before(self.now(), self.keep_years()), 0
-        for _ in range(MAX_DELETIONS):
-            deleted = await self._delete_some(before)
-            count += deleted
-            if deleted < DELETED_AT_ONCE:
-                break
-        return count
-
-    @retry_on_abort
-    async def _delete_some(self, before: datetime) -> int:
-        return await self.visits.delete_ended_visits(before, DELETED_AT_ONCE)
+        """Delete up to MAX_DELETED visits in short transactions; return how many."""
+        return await delete_in_batches(self.visits.delete_ended_visits, years_before(self.now(), self.keep_years()))

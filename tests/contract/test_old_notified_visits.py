@@ -14,7 +14,8 @@ from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.old_visits import ended_visits
 from notify_svc.repository.reminders import row_of_visit
 from notify_svc.repository.tables import DIGESTS, EVENT_SEQUENCES, VISIT_RECIPIENTS, VISITS
-from notify_svc.usecases.visit_retention import DELETED_AT_ONCE, NotifiedVisitRetention
+from notify_svc.usecases.visit_retention import NotifiedVisitRetention
+from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON
@@ -64,20 +65,20 @@ async def test_visits_without_known_times_stay(database: Database) -> None:
 
 
 async def test_old_digests_are_deleted_in_batches(database: Database) -> None:
-    first, days = LIMIT.date() - timedelta(days=DELETED_AT_ONCE + 2), DELETED_AT_ONCE + 5
+    first, days = LIMIT.date() - timedelta(days=BATCH_SIZE + 2), BATCH_SIZE + 5
     rows = [{"doctor_id": UUID(int=1), "date": first + timedelta(days=number), "decided_at": NOON} for number in range(days)]
     async with database.write() as connection:
         await connection.execute(insert(DIGESTS), rows)
-    assert await retention(database).delete_old() == DELETED_AT_ONCE + 2
+    assert await retention(database).delete_old() == BATCH_SIZE + 2
     async with database.read() as connection:
         assert sorted(await connection.scalars(select(DIGESTS.c.date))) == [LIMIT.date() + timedelta(days=number) for number in range(3)]
 
 
 async def test_a_stopped_run_goes_on_and_a_batch_is_bounded(database: Database) -> None:
-    await insert_visits(database, *([LIMIT - DAY] * (DELETED_AT_ONCE + 5)), NOON)
+    await insert_visits(database, *([LIMIT - DAY] * (BATCH_SIZE + 5)), NOON)
     assert await SqlNotificationStore(database, lambda: NOON).delete_ended_visits(LIMIT, 3) == 3
-    assert await retention(database).delete_old() == DELETED_AT_ONCE + 2
-    assert await stored_ids(database, VISITS) == [DELETED_AT_ONCE + 5]
+    assert await retention(database).delete_old() == BATCH_SIZE + 2
+    assert await stored_ids(database, VISITS) == [BATCH_SIZE + 5]
 
 
 async def test_old_visits_are_found_by_an_index(database: Database) -> None:

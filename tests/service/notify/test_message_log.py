@@ -18,9 +18,10 @@ from notify_svc.ports.message_log import MessageFilter
 from notify_svc.repository import SqlNotificationStore
 from notify_svc.repository.message_log import finished_messages, matching_messages
 from notify_svc.repository.tables import MESSAGES, VISITS
-from notify_svc.usecases.message_log import DELETED_AT_ONCE, MessageRetention
+from notify_svc.usecases.message_log import MessageRetention
 from shared.contracts.events import PasswordChanged
 from shared.contracts.identity import Role
+from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
@@ -303,17 +304,17 @@ async def explain(database: Database, query: Any) -> str:
 async def test_old_messages_are_deleted_in_batches_and_those_not_finished_stay(sql_url: str) -> None:
     migrate("notify_svc", sql_url)
     async with Database(sql_url) as database:
-        await fill(database, DELETED_AT_ONCE + 20)
+        await fill(database, BATCH_SIZE + 20)
         async with database.write() as connection:
             await connection.execute(update(MESSAGES).where(MESSAGES.c.seq == 1).values(status="queued"))
             await connection.execute(update(MESSAGES).where(MESSAGES.c.seq == 2).values(status="sending"))
-        last = NOON + timedelta(days=400, seconds=DELETED_AT_ONCE + 10)
+        last = NOON + timedelta(days=400, seconds=BATCH_SIZE + 10)
         store = SqlNotificationStore(database, lambda: last)
-        assert await MessageRetention(store, lambda: 400, lambda: last).delete_old() == DELETED_AT_ONCE + 7
+        assert await MessageRetention(store, lambda: 400, lambda: last).delete_old() == BATCH_SIZE + 7
         async with database.read() as connection:
             left = list((await connection.execute(MESSAGES.select().order_by(MESSAGES.c.seq))).all())
         assert [row.status for row in left[:2]] == ["queued", "sending"]
-        assert [row.seq for row in left[2:]] == list(range(DELETED_AT_ONCE + 10, DELETED_AT_ONCE + 21))
+        assert [row.seq for row in left[2:]] == list(range(BATCH_SIZE + 10, BATCH_SIZE + 21))
 
 
 async def test_the_service_deletes_messages_after_400_days(notify: RunningService) -> None:

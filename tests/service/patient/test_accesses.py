@@ -19,11 +19,12 @@ from patient_svc.repository.accesses import accesses_of, old_accesses
 from patient_svc.repository.record_cipher import RecordKeyring
 from patient_svc.repository.tables import ACCESSES
 from patient_svc.settings import parse_record_keys
-from patient_svc.usecases.access_log import DELETED_AT_ONCE, AccessRetention
+from patient_svc.usecases.access_log import AccessRetention
 from patient_svc.usecases.accesses import record_listing
 from shared.contracts.events import AppointmentEvent, AuditRecorded
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Role, Service
+from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
@@ -385,9 +386,9 @@ async def test_lines_of_former_ids_are_read_in_the_order_of_the_index_and_at_mos
 async def test_old_lines_are_deleted_in_batches(sql_url: str) -> None:
     migrate("patient_svc", sql_url)
     async with Database(sql_url) as database:
-        await fill(database, DELETED_AT_ONCE + 20)
-        last = NOON + timedelta(days=3650, seconds=DELETED_AT_ONCE + 10)
-        assert await AccessRetention(open_store(database), lambda: 3650, lambda: last).delete_old() == DELETED_AT_ONCE + 10
+        await fill(database, BATCH_SIZE + 20)
+        last = NOON + timedelta(days=3650, seconds=BATCH_SIZE + 10)
+        assert await AccessRetention(open_store(database), lambda: 3650, lambda: last).delete_old() == BATCH_SIZE + 10
         async with database.read() as connection:
             assert await connection.scalar(text("SELECT COUNT(*) FROM accesses")) == 10
 

@@ -11,8 +11,9 @@ from sqlalchemy import insert, select
 
 from patient_svc.repository.tables import VISITS
 from patient_svc.repository.visits import SqlRebuildStore
-from patient_svc.usecases.retention import DELETED_AT_ONCE, VisitRetention
+from patient_svc.usecases.retention import VisitRetention
 from shared.contracts.identity import Role
+from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.clock import MovableClock
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
@@ -56,10 +57,10 @@ async def test_a_stopped_run_goes_on_and_a_page_is_bounded(sql_url: str) -> None
     migrate("patient_svc", sql_url)
     async with Database(sql_url) as database:
         store = SqlRebuildStore(database, MovableClock(NOON, running=False))
-        await insert_visits(database, *([LIMIT - timedelta(days=1)] * (DELETED_AT_ONCE + 5)), NOON)
+        await insert_visits(database, *([LIMIT - timedelta(days=1)] * (BATCH_SIZE + 5)), NOON)
         assert await store.delete_ended_visits(LIMIT, 3) == 3
-        assert await VisitRetention(store, lambda: 30, store.now).delete_old() == DELETED_AT_ONCE + 2
-        assert await stored_ids(database) == [DELETED_AT_ONCE + 5]
+        assert await VisitRetention(store, lambda: 30, store.now).delete_old() == BATCH_SIZE + 2
+        assert await stored_ids(database) == [BATCH_SIZE + 5]
 
 
 async def test_a_visit_whose_appointment_was_deleted_is_listed_without_names(tmp_path: Path, sql_url: str) -> None:

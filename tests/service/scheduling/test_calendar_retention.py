@@ -15,11 +15,12 @@ from scheduling_svc.repository import SqlCalendarStore
 from scheduling_svc.repository.retention import ended_claims
 from scheduling_svc.repository.tables import CLAIM_GRAINS, CLAIMS, CLOSURES, LEAVES, SEATS
 from scheduling_svc.usecases.reservations import Reservations
-from scheduling_svc.usecases.retention import BATCH, CalendarRetention
+from scheduling_svc.usecases.retention import CalendarRetention
 from shared.contracts.grains import grain_of
 from shared.contracts.http import WeeklyWindow
 from shared.contracts.identity import Role
 from shared.contracts.values import format_instant
+from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.ids import new_id
 from tests.contract.grain_table import list_lanes
 from tests.running import NOON, RunningService
@@ -116,11 +117,11 @@ async def insert_claims(clinic: RunningService, count: int, ended_at: datetime, 
 
 
 async def test_a_stopped_run_goes_on_and_a_batch_is_bounded(clinic: RunningService) -> None:
-    await insert_claims(clinic, BATCH + 5, END)
+    await insert_claims(clinic, BATCH_SIZE + 5, END)
     await insert_claims(clinic, 1, END + DAY)
     store, now = store_of(clinic), TWO_YEARS_AFTER_END + HALF
     assert await store.delete_ended_claims(END + HALF, 3) == 3
-    assert await CalendarRetention(store, lambda: YEARS, lambda: now).delete_old() == BATCH + 2
+    assert await CalendarRetention(store, lambda: YEARS, lambda: now).delete_old() == BATCH_SIZE + 2
     assert len(await stored_ids(clinic)) == 1
 
 
@@ -167,7 +168,7 @@ async def test_the_job_finds_old_claims_by_an_index(clinic: RunningService) -> N
         await connection.execute(text("ANALYZE" if database.is_sqlite else "ANALYZE TABLE claims"))
     dialect = database._reader.dialect
     for query in ended_claims(END + DAY):
-        statement = str(query.limit(BATCH).compile(compile_kwargs={"literal_binds": True}, dialect=dialect))
+        statement = str(query.limit(BATCH_SIZE).compile(compile_kwargs={"literal_binds": True}, dialect=dialect))
         async with database.read() as connection:
             plan = [tuple(row) for row in await connection.execute(text(f"EXPLAIN {'QUERY PLAN' * database.is_sqlite} {statement}"))]
         assert (len(plan), "claims_to_archive" in str(plan[0])) == (1, True), plan
