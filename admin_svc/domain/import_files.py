@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from admin_svc.domain.import_refusals import (
+    WHOLE_FILE,
     ColumnMissing,
     ColumnRepeated,
     ColumnUnknown,
@@ -106,14 +107,14 @@ def read_file(kind: str, content: bytes) -> list[FileRow]:
     records = _records(text, separator)
     header = next(records, None)
     if header is None:
-        raise FileEmpty
+        raise FileEmpty(pointer=WHOLE_FILE)
     file_format, columns = FORMATS[kind], [cell.strip() for cell in header[1]]
     _check_columns(file_format, columns)
     rows: list[FileRow] = []
     lines_by_id: dict[UUID, int] = {}
     for line, cells in records:
         if len(rows) == MAX_ROWS:
-            raise TooManyRows
+            raise TooManyRows(pointer=WHOLE_FILE)
         row = _row(kind, line, cells, columns, separator)
         if (earlier := lines_by_id.setdefault(row.id, line)) != line and row.refusal is None:
             row = FileRow(line, row.id, {}, RowRefusal("duplicate_row", f"Line {earlier} is about the same person."))
@@ -124,7 +125,7 @@ def read_file(kind: str, content: bytes) -> list[FileRow]:
 def decode(content: bytes) -> str:
     """Return the text of a file: UTF-8, with or without a byte order mark, or else Windows-1252. Raises TextUnreadable."""
     if content.startswith(UTF16_MARKS) or b"\x00" in content:
-        raise TextUnreadable
+        raise TextUnreadable(pointer=WHOLE_FILE)
     try:
         return content.removeprefix(UTF8_MARK).decode("utf-8")
     except UnicodeDecodeError:
@@ -132,7 +133,7 @@ def decode(content: bytes) -> str:
     try:
         return content.decode("cp1252")
     except UnicodeDecodeError:
-        raise TextUnreadable from None
+        raise TextUnreadable(pointer=WHOLE_FILE) from None
 
 
 def separator_of(text: str) -> str:
@@ -151,7 +152,8 @@ def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
                 yield line, cells
             line = reader.line_num + 1
     except csv.Error:
-        raise CsvMalformed(f"The text from line {line} on cannot be read: a quoted cell does not end, or text follows its end.") from None
+        detail = f"The text from line {line} on cannot be read: a quoted cell does not end, or text follows its end."
+        raise CsvMalformed(detail, pointer=WHOLE_FILE) from None
 
 
 def _check_columns(file_format: FileFormat, columns: Sequence[str]) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from shared.contracts.refusals import Conflict, Invalid, NotFound, Refusal
 
 MAX_DETAIL = 300
+WHOLE_FILE = ""
+"""The pointer of what is wrong with the file and not with a column of it: the root of the body (RFC 6901)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ class TextUnreadable(Invalid):
     code = "text_unreadable"
     detail = "The file is neither UTF-8 nor Windows-1252."
     remedy = "Save the file as CSV in UTF-8."
+    example_pointers = (WHOLE_FILE,)
 
 
 class FileEmpty(Invalid):
@@ -41,6 +44,7 @@ class FileEmpty(Invalid):
     code = "file_empty"
     detail = "The file has no header."
     remedy = "Send a file whose first line names the columns."
+    example_pointers = (WHOLE_FILE,)
 
 
 class CsvMalformed(Invalid):
@@ -49,6 +53,7 @@ class CsvMalformed(Invalid):
     code = "csv_malformed"
     detail = "A quoted cell does not end, or text follows its end."
     remedy = "Put cells with separators, quotes or line breaks into double quotes, and double the quotes in them (RFC 4180)."
+    example_pointers = (WHOLE_FILE,)
 
 
 class ColumnUnknown(Invalid):
@@ -84,6 +89,7 @@ class TooManyRows(Invalid):
     code = "too_many_rows"
     detail = "A file may have 10,000 rows."
     remedy = "Send several files, one after the other."
+    example_pointers = (WHOLE_FILE,)
 
 
 class TooManyImports(Conflict):

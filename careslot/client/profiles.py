@@ -1,4 +1,4 @@
-"""ClinicProfiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
+"""Saved profiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK_SECONDS = 60.0  # longer than one renewal takes
 
 
 @dataclass(frozen=True, slots=True)
-class ClinicProfile:
+class SavedProfile:
     """The address of a clinic's platform and, once it is known, the clinic's time zone."""
 
     url: str
@@ -44,18 +44,18 @@ class StoredSession:
         return instant < datetime.fromisoformat(self.expires_at)
 
 
-class ClinicProfiles:
+class SavedProfiles:
     """The file `profiles.json` of the client's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "profiles.json"
 
-    def all(self) -> dict[str, ClinicProfile]:
+    def all(self) -> dict[str, SavedProfile]:
         """Return all profiles by name."""
         stored = (read_document(self._path) or {}).get("profiles", {})
-        return {name: ClinicProfile(fields["url"], fields.get("time_zone")) for name, fields in stored.items()}
+        return {name: SavedProfile(fields["url"], fields.get("time_zone")) for name, fields in stored.items()}
 
-    def save(self, name: str, profile: ClinicProfile) -> None:
+    def save(self, name: str, profile: SavedProfile) -> None:
         """Add or replace a profile."""
         with locked(self._path):
             stored = {known: asdict(entry) for known, entry in self.all().items()}

@@ -31,7 +31,7 @@ def fit_problem_examples(operation: Json, path: str, schemas: dict[str, Json]) -
         documents = [dict(document, instance=instance) for document in example_documents(response)]
         for document in documents:
             if "errors" in document:
-                fitting = [error for error in document["errors"] if error["pointer"].split("/")[1] in names]
+                fitting = [error for error in document["errors"] if error["pointer"].removeprefix("/").split("/")[0] in names]
                 document["errors"] = (fitting or document["errors"])[:1]
         if PROBLEM_TYPE in response.get("content", {}):
             response["content"] |= problem_content(*documents)

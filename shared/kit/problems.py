@@ -128,7 +128,7 @@ def problem_response(refusal: Refusal, instance: str) -> Response:
     """Return the response to a refusal. Its facts become members of the document, but never replace the standard ones."""
     status = status_of(type(refusal))
     facts = jsonable_encoder(refusal.facts, custom_encoder={datetime: format_instant})
-    if pointer := facts.pop("pointer", None):
+    if (pointer := facts.pop("pointer", None)) is not None:
         facts["errors"] = [field_error(pointer, refusal.code, refusal.detail)]
     body = facts | problem_document(status, refusal.code, refusal.title, refusal.detail, instance)
     return json_problem(status, body, refusal_headers(refusal))

@@ -11,7 +11,7 @@ import typer
 from careslot.client.columns import ACCOUNT, PROFILE
 from careslot.client.failures import NotSignedIn, RequestRefused, UsageFault
 from careslot.client.options import client_command
-from careslot.client.profiles import ClinicProfile, SessionFile, StoredSession
+from careslot.client.profiles import SavedProfile, SessionFile, StoredSession
 from careslot.client.session import ClientSession
 from careslot.client.tokens import SECRET_VARIABLE
 
@@ -30,7 +30,7 @@ def login(
     """Sign in, and keep the session for the commands that follow. The password is asked for, and never an option."""
     _warn_without_encryption(session)
     stored = _sign_in_client(session, client_id) if client_id else _sign_in_person(session, email, password_stdin)
-    session.profiles.save(session.profile_name, ClinicProfile(session.url, session.profile.time_zone))
+    session.profiles.save(session.profile_name, SavedProfile(session.url, session.profile.time_zone))
     session.refresh_clinic_zone()
     name = stored.account["full_name"] if stored.account else f"API client {stored.client_id}"
     session.printer.print_sentence(f"signed in at {session.url} as {name}", _description(session, stored))
@@ -135,7 +135,7 @@ def _warn_without_encryption(session: ClientSession) -> None:
         session.printer.note(f"Careful: {session.url} is not encrypted. Others in the network can read the password.")
 
 
-def _signed_in_as(session: ClientSession, name: str, profile: ClinicProfile) -> str | None:
+def _signed_in_as(session: ClientSession, name: str, profile: SavedProfile) -> str | None:
     stored = SessionFile(session.environment.folder, name, profile.url).read()
     if stored is None:
         return None

@@ -18,7 +18,7 @@ import pytest
 
 from careslot.client.environment import ClientEnvironment, Terminals
 from careslot.client.failures import EXIT_CODES
-from careslot.client.profiles import ClinicProfile, ClinicProfiles
+from careslot.client.profiles import SavedProfile, SavedProfiles
 from careslot.client.texts import clean
 from tests.unit.careslot.client.fake_platform import APPOINTMENT_ID, DOCTOR, FakePlatform, an_appointment, page, problem
 
@@ -193,7 +193,7 @@ def test_a_completion_names_the_commands() -> None:
 
 def test_a_completion_names_the_profiles(tmp_path: Path) -> None:
     for name in ("north", "nowhere", "south"):
-        ClinicProfiles(tmp_path / "careslot").save(name, ClinicProfile("https://clinic.example"))
+        SavedProfiles(tmp_path / "careslot").save(name, SavedProfile("https://clinic.example"))
     words = {"_CARESLOT_COMPLETE": "complete_bash", "COMP_WORDS": "careslot doctors --profile no", "COMP_CWORD": "3"}
     ran = run_process("-m", "careslot", env=words | {"XDG_CONFIG_HOME": str(tmp_path)})
     assert ran.stdout.decode().split() == ["north", "nowhere"]
