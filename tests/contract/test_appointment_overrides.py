@@ -44,7 +44,7 @@ async def test_the_event_for_the_audit_trail_is_written_with_the_change_and_publ
     assert [await relay.publish(), await relay.publish()] == [3, 0]
     assert [event["type"] for event in bus.published] == ["appointment.rescheduled.v1"]
     change, override = (event["data"] for event in bus.reported)
-    assert (change["action"], override["action"], override["relation"]) == ("appointment.reschedule", "appointment.overridden", "overbook")
+    assert (change["action"], override["action"], override["relation"]) == ("appointment.rescheduled", "appointment.overridden", "overbook")
     assert {change["request_id"], override["request_id"]} == {"01a22757-0d32-7483-b6cd-28e60168092e"}
     assert "acute" not in str(bus.published + bus.reported)
 
