@@ -30,11 +30,12 @@ from appointment_svc.usecases.reconcile import Reconciliation
 from appointment_svc.usecases.retention import AppointmentRetention, TextRetention
 from appointment_svc.usecases.synchronize import CalendarSynchronizer
 from appointment_svc.usecases.visit_links import LinkedVisits
+from shared.contracts.clinic import CurrentClinic
 from shared.contracts.identity import Service
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.service_runtime import open_service_runtime
+from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 
 
 @asynccontextmanager
@@ -74,15 +75,28 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         merge_follower = MergeFollower(store, synchronizer, patients, erasure, runtime.clock)
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure, merge_follower)
 
-        retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
-        stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=app.state.registry)
-        reconciliation = Reconciliation(
-            store, calendar, synchronizer, runtime.clock, retry_after, settings.reconcile_max_releases, stopped.inc
-        )
-        reconcile_every = settings.reconcile_every_seconds
-        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=reconcile_every)
-        texts = TextRetention(store, lambda: clinic().retention.texts_years or settings.keep_texts_years, runtime.clock)
-        old = AppointmentRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
-        jobs.schedule_retention(runtime.jobs, holder, texts, old)
+        reconciliation = open_reconciliation(runtime, settings, store, calendar, synchronizer)
+        seconds = settings.reconcile_every_seconds
+        jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=seconds)
+        schedule_retention(runtime, settings, store, clinic, holder)
         async with runtime.jobs:
             yield
+
+
+def open_reconciliation(
+    runtime: ServiceRuntime, settings: AppointmentSettings, store: DocumentStore, calendar: HttpCalendar, synchronizer: CalendarSynchronizer
+) -> Reconciliation:
+    """Return the comparison of appointments with the calendar; a metric counts the runs that would have released too much."""
+    retry_after = timedelta(seconds=settings.retry_pending_after_seconds)
+    registry = runtime.app.state.registry
+    stopped = Counter("reconcile_stopped", "Comparisons that would have released too many reservations", registry=registry)
+    return Reconciliation(store, calendar, synchronizer, runtime.clock, retry_after, settings.reconcile_max_releases, stopped.inc)
+
+
+def schedule_retention(
+    runtime: ServiceRuntime, settings: AppointmentSettings, store: DocumentStore, clinic: CurrentClinic, holder: LeaseHolder
+) -> None:
+    """Schedule the removal of texts and of appointments after the years that the clinic has set, or else the environment."""
+    texts = TextRetention(store, lambda: clinic().retention.texts_years or settings.keep_texts_years, runtime.clock)
+    appointments = AppointmentRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+    jobs.schedule_retention(runtime.jobs, holder, texts, appointments)
