@@ -18,7 +18,7 @@ from shared.kit.change_ids import ChangeId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
-from shared.kit.response_headers import vary_with_time, with_etag, with_next_link
+from shared.kit.response_headers import with_etag, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Administration"])
@@ -36,7 +36,6 @@ LOGO_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"description": "The pict
 @router.get("/admin/settings", operation_id="get_settings", response_model=SettingsOut, summary="Get the clinic's settings")
 async def get_settings(_caller: Admin, clinic: UseSettings, response: Response) -> SettingsOut:
     """What is set, and what counts where nothing is set."""
-    vary_with_time(response)  # `defaults` change with the environment
     return SettingsOut.of(with_etag(response, await clinic.read()))
 
 

@@ -70,12 +70,19 @@ def wait_until(condition: Callable[[], Any], seconds: float = TIMEOUT_SECONDS) -
         time.sleep(0.05)
 
 
+def accept_interrupts() -> None:
+    """Let SIGINT end the process. A shell that runs the tests in the background has them ignore it, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Process:
     """A child process that the test may kill."""
 
     def __init__(self, *arguments: str, environment: dict[str, str], log: Path) -> None:
         self._log, self._file = log, log.open("ab")
-        self._child = subprocess.Popen(arguments, env=os.environ | environment, stdout=self._file, stderr=self._file)
+        self._child = subprocess.Popen(
+            arguments, env=os.environ | environment, stdout=self._file, stderr=self._file, preexec_fn=accept_interrupts
+        )
 
     def wait_until(self, condition: Callable[[], Any]) -> None:
         """Wait for `condition`. Raises AssertionError with the end of the log when the process ends before that, or takes too long."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,6 +61,7 @@ class ClinicWithEtags:
             "read_calendar": self.feed,
             "get_webhook": f"/webhooks/{self.webhook}",
             "get_template": "/admin/templates/booked/en",
+            "get_settings": "/admin/settings",
         }
 
     def reader_of(self, operation_id: str) -> User:
@@ -149,6 +151,16 @@ def put_template(clinic: ClinicWithEtags) -> None:
     clinic.admin.request("PUT", path, body, if_match=clinic.admin.request("GET", path)["version"])
 
 
+def put_settings(**changes: Any) -> Change:
+    """Return the replacement of all settings of the clinic by a few."""
+
+    def change(clinic: ClinicWithEtags) -> None:
+        path = clinic.paths()["get_settings"]
+        clinic.admin.request("PUT", path, changes, if_match=clinic.admin.request("GET", path)["version"])
+
+    return change
+
+
 def reset_template(clinic: ClinicWithEtags) -> None:
     clinic.admin.request("DELETE", clinic.paths()["get_template"])
 
@@ -160,6 +172,14 @@ def act(action: str) -> Change:
 def move(clinic: ClinicWithEtags) -> None:
     starts_at = list_slots(clinic.patient, clinic.service, clinic.doctor.id)[-1]["starts_at"]
     clinic.admin.request("POST", f"/appointments/{clinic.appointment['id']}/reschedule", {"starts_at": starts_at})
+
+
+def overbook(clinic: ClinicWithEtags) -> None:
+    starts_at = list_slots(clinic.patient, clinic.service, clinic.doctor.id)[0]["starts_at"]
+    book(register_patient(clinic.admin.platform), clinic.service, clinic.doctor, starts_at)
+    path = clinic.paths()["get_any_appointment"]
+    body = {"starts_at": starts_at, "reason": "Acute", "override": {"code": "overbook", "reason": "Acute"}}
+    clinic.admin.request("PUT", path, body, if_match=clinic.admin.request("GET", path)["version"])
 
 
 def book_another(clinic: ClinicWithEtags) -> None:
@@ -244,7 +264,20 @@ APPOINTMENT: dict[str, Change] = {
     "local_start": patch("get_doctor", time_zone="Europe/London"),
     "status": act("approve"),
     "starts_at": move,
+    "overridden": overbook,
     "cancel_reason": cancel,
+}
+SETTINGS: dict[str, Any] = {
+    "name": "Lindenstrasse Clinic",
+    "address": "Lindenstrasse 5, 10969 Berlin",
+    "phone": "+49 30 1234",
+    "email": "desk@clinic.example",
+    "time_zone": "Asia/Kathmandu",
+    "languages": ["de", "en"],
+    "reminder_offsets_minutes": [60],
+    "cancellation_policy": "Call us a day before.",
+    "retention": {"audit_years": 20},
+    "logo": "data:image/png;base64," + b64encode(b"\x89PNG\r\n\x1a\npicture").decode(),
 }
 DEPENDANT_PREFERENCES: dict[str, Any] = {
     "reminder_offsets_minutes": [30],
@@ -292,6 +325,7 @@ CHANGES: dict[str, dict[str, Change]] = {
     },
     "get_doctor": {"services": offer_another_service} | {name: patch("get_doctor", **{name: value}) for name, value in DOCTOR.items()},
     "get_template": {"an override": put_template, "another": put_template, "a reset": reset_template},
+    "get_settings": {name: put_settings(**{name: value}) for name, value in SETTINGS.items()} | {"a reset": put_settings()},
     "get_service": {name: patch("get_service", **{name: value}) for name, value in SERVICE.items()},
 }
 CHANGES["get_webhook"] = {
@@ -315,6 +349,7 @@ CONSTANTS: dict[str, set[str]] = {
     "get_my_preferences": {"channels"},
     "get_preferences_of_dependant": {"channels"},
     "get_schedule": {"doctor_id"},
+    "get_settings": {"defaults"},  # from the environment: they change only with a restart
     "get_template": {"kind", "locale", "variables", "required"},
 }
 
@@ -361,6 +396,7 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
     ids = ids_in_paths(clinic)
     visit = {"service_id": clinic.service["id"], "doctor_id": clinic.doctor.id, "starts_at": clinic.appointment["starts_at"]}
     visit["q"] = "kim"
+    put_settings(logo=SETTINGS["logo"])(clinic)
     for path, get in gets.items():
         if "304" not in get["responses"]:
             names = {parameter["name"] for parameter in get.get("parameters", []) if parameter["in"] == "query"}
@@ -370,6 +406,7 @@ def test_the_table_has_every_get_with_an_etag_and_the_others_have_none(clinic: C
             link_token = {"token": token_in_path(clinic, path)} if "{token}" in path else {}
             response = reader.http.get(path.format(**ids | link_token), params=params)
             assert (response.status_code, "etag" in response.headers) == (200, False), (path, response.text)
+    put_settings()(clinic)
 
 
 def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
@@ -382,6 +419,7 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
     start = list_slots(clinic.patient, clinic.service, clinic.doctor.id)[-1]["starts_at"]
     booking = {"service_id": clinic.service["id"], "doctor_id": clinic.doctor.id, "starts_at": start}
     hold = clinic.patient.request("POST", "/holds", booking, status=201)
+    bulk_change = {"ids": [clinic.appointment["id"]], "action": "message", "text": "The lift is out of order."}
     people = {"doctor_id": clinic.doctor.id, "patient_id": clinic.patient.id, "appointment_id": clinic.appointment["id"]}
     return people | {
         "entry_id": clinic.entry,
@@ -392,8 +430,18 @@ def ids_in_paths(clinic: ClinicWithEtags) -> dict[str, str]:
         "webhook_id": clinic.webhook,
         "dependant_id": clinic.dependant,
         "client_id": clinic.admin.request("POST", "/auth/clients", {"name": "Sync", "scopes": ["appointments:read"]}, status=201)["id"],
+        "change_id": clinic.admin.request("POST", "/admin/appointments/bulk", bulk_change, status=200)["id"],
+        "import_id": import_no_doctor(clinic)["id"],
         "message_id": clinic.admin.request("GET", "/admin/messages")["items"][0]["id"],
     }
+
+
+def import_no_doctor(clinic: ClinicWithEtags) -> Any:
+    """Upload a file that has only a header, and return the import."""
+    headers = {"Content-Type": "text/csv"}
+    response = clinic.admin.http.post("/admin/doctors/import", content=b"email,full_name\n", headers=headers)
+    assert response.is_success, response.text
+    return response.json()
 
 
 def add_dependant(patient: User) -> str:
