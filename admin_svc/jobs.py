@@ -15,7 +15,7 @@ from admin_svc.usecases.report_model import AccessNotes, ReportRetention
 from shared.kit.batch_deletion import MAX_DELETED
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
-from shared.kit.rebuilds import ReadModelRebuilding
+from shared.kit.rebuilding import ReadModelRebuilding
 
 
 def schedule_imports(jobs: Jobs, runner: ImportRunner, retention: ImportRetention, holder: LeaseHolder) -> Callable[[], None]:

@@ -51,7 +51,8 @@ from shared.kit.clock import system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.logs import log_event
 from shared.kit.overrides import Overrides
-from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
+from shared.kit.rebuilding import ReadModelRebuilding
+from shared.kit.rebuilds import RebuildRequests
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
 

@@ -10,7 +10,7 @@ from patient_svc.usecases.search import PatientSearch
 from shared.kit.batch_deletion import MAX_DELETED
 from shared.kit.jobs import Jobs
 from shared.kit.leases import LeaseHolder
-from shared.kit.rebuilds import ReadModelRebuilding
+from shared.kit.rebuilding import ReadModelRebuilding
 
 
 def schedule_jobs(

@@ -51,7 +51,8 @@ from shared.contracts.refusals import Unavailable
 from shared.kit.clock import system_clock
 from shared.kit.leases import LeaseHolder
 from shared.kit.overrides import Overrides
-from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
+from shared.kit.rebuilding import ReadModelRebuilding
+from shared.kit.rebuilds import RebuildRequests
 from shared.kit.service_runtime import ServiceRuntime, open_service_runtime
 from shared.kit.sql import Database
 from shared.kit.sql_clinic_settings import SqlSettingsCopy

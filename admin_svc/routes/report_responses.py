@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 
 from admin_svc.schemas.reports import OverviewOut, ReportOut
 from admin_svc.usecases.reports import Overview, Report
-from shared.kit.csv_export import CSV_TYPE, csv_text, wants_csv
+from shared.kit.csv_export import csv_response, wants_csv
 from shared.kit.paging import Cursor, decode_cursor, encode_cursor, parse_sort_key
 from shared.kit.response_headers import with_next_link
 
@@ -53,7 +53,7 @@ def report_response(request: Request, response: Response, report: Report[Any], s
     rows = out.model_dump(mode="json", by_alias=True)["items"]
     row_schema = schema.model_fields["items"].annotation.__args__[0]  # type: ignore[union-attr]
     names = ["key", *(name for name in row_schema.model_fields if name != "key")]
-    return _csv_response(response, names, rows)
+    return csv_response(response, names, rows)
 
 
 def overview_response(request: Request, response: Response, overview: Overview) -> Any:
@@ -68,8 +68,4 @@ def overview_response(request: Request, response: Response, overview: Overview) 
         return out
     row = out.model_dump(mode="json", exclude={"next_free"})
     free = {f"next_free {item.specialty}": item.model_dump(mode="json")["starts_at"] for item in out.next_free or ()}
-    return _csv_response(response, [*row, *free], [row | free])
-
-
-def _csv_response(response: Response, names: list[str], rows: Sequence[dict[str, Any]]) -> Response:
-    return Response(csv_text(names, rows), media_type=f"{CSV_TYPE}; charset=utf-8; header=present", headers=dict(response.headers))
+    return csv_response(response, [*row, *free], [row | free])

@@ -22,7 +22,7 @@ from shared.contracts.events import AppointmentEvent, Event
 FIELDS = (
     *("id", "edition", "status", "doctor_id", "patient_id", "service_id", "starts_us", "ends_us", "created_us", "changed_us"),
     *("revision", "intent", "version", "event_count", "unsent", "pending_events", "published_events", "service"),
-    "former_patient_ids",
+    *("former_patient_ids", "confirmed_at"),
 )
 
 
@@ -53,6 +53,7 @@ class AppointmentFacts:
     published: tuple[AppointmentEvent, ...]
     unreadable_events: int
     former_patient_ids: frozenset[UUID]
+    is_confirmed: bool = False
 
     @property
     def has_intent(self) -> bool:
@@ -176,6 +177,7 @@ def facts_of(document: Document) -> AppointmentFacts:
         published=published,
         unreadable_events=unreadable + unreadable_published,
         former_patient_ids=frozenset(map(UUID, document.get("former_patient_ids", []))),
+        is_confirmed=document.get("confirmed_at") is not None,
     )
 
 

@@ -20,6 +20,7 @@ RECONCILE = (
     "corrected, or `reconcile_stopped` and why."
 )
 REBUILD = "Run `careslot rebuild history`."
+REBUILD_REPORTS = "Run `careslot rebuild reports`."
 MOVE_AND_BACK = "Move the appointment to another time and back with PUT /admin/appointments/{id}: both requests write time and claim anew."
 KEEP_BOTH = "Keep copies of both databases. Compare with the heads that others have kept (GET /admin/audit/heads); nothing can be repaired."
 
@@ -54,7 +55,7 @@ CODES: dict[str, Repair] = {
     "event_lost": Repair(
         "A published event did not arrive.",
         "Of an appointment: notification-service asks for what is missing every few minutes, and `careslot rebuild history` completes "
-        "patient-service. Of a profile: change the profile once more.",
+        "patient-service. Of a reminder: the reports count it as not sent. Of a profile: change the profile once more.",
     ),
     "event_unreadable": Repair(
         "An event in an appointment cannot be read.", "See the log for stored_item_unreadable; a newer release may have written it."
@@ -81,6 +82,9 @@ CODES: dict[str, Repair] = {
     "visit_missing": Repair("A visit is missing in the booking history.", REBUILD),
     "visit_differs": Repair("The booking history shows another state of a visit.", REBUILD),
     "visit_without_appointment": Repair("The booking history shows a visit that does not exist.", REBUILD),
+    "report_visit_missing": Repair("A visit is missing in the reports.", REBUILD_REPORTS),
+    "report_visit_differs": Repair("The reports count another state of a visit.", REBUILD_REPORTS),
+    "report_visit_without_appointment": Repair("The reports count a visit that does not exist.", REBUILD_REPORTS),
     "patient_without_account": Repair(
         "A patient's profile has an account that does not exist.", "Merge the profile into one with an account, or erase it."
     ),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +15,7 @@ from careslot.client.failures import AmbiguousName, ClientFailure, RequestRefuse
 from careslot.client.options import OutputForm
 from careslot.client.tables import TablePrinter, console_for
 from careslot.client.texts import ColumnTexts, clean, write
+from shared.kit.csv_text import csv_lines
 
 
 class Printer:
@@ -92,13 +91,9 @@ class Printer:
 
     def print_csv(self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], *, has_heading: bool = True) -> None:
         """Print items as CSV (RFC 4180). A list of many pages has the heading on its first page only."""
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, lineterminator="\r\n")
-        if has_heading:
-            writer.writerow([column.key for column in columns])
-        for item in items:
-            writer.writerow([self.texts.csv_value(column, item) for column in columns])
-        write(sys.stdout, buffer.getvalue())
+        lines: list[list[Any]] = [[column.key for column in columns]] if has_heading else []
+        lines += ([self.texts.csv_value(column, item) for column in columns] for item in items)
+        write(sys.stdout, csv_lines(lines))
 
 
 def print_failure(failure: ClientFailure, form: OutputForm, environment: ClientEnvironment, zone: ZoneInfo | None) -> None:

@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 from careslot.client.columns import ColumnFormat, TableColumn
 from careslot.client.times import YEARS
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 LINE_BREAKS = {"\n", "\u2028", "\u2029", "\x85", "\r", "\t"}
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
@@ -34,14 +33,13 @@ class ColumnTexts:
         instant = parsed_instant(value) if column.format is ColumnFormat.INSTANT else None
         return f"{instant.astimezone(self._zone()):%a %Y-%m-%d %H:%M}" if instant else clean(_plain_text(value))
 
-    def csv_value(self, column: TableColumn, document: dict[str, Any]) -> str:
-        """Return the value of a column for a spreadsheet, which runs no formula in it. Times have the offset of the zone."""
+    def csv_value(self, column: TableColumn, document: dict[str, Any]) -> str | int | float:
+        """Return the value of a column for a table in CSV. Times have the offset of the zone."""
         value = column.value_in(document)
         instant = parsed_instant(value) if column.format is ColumnFormat.INSTANT else None
         if instant:
             return instant.astimezone(self._zone()).isoformat()
-        text = _plain_text(value)
-        return f"'{text}" if text.startswith(FORMULA_STARTS) and not isinstance(value, int | float) else text
+        return value if isinstance(value, int | float) and not isinstance(value, bool) else _plain_text(value)
 
 
 def parsed_instant(value: Any) -> datetime | None:

@@ -1,11 +1,8 @@
-"""Lists as CSV (RFC 4180), for clients that accept `text/csv`. A spreadsheet program runs none of the values as a formula."""
+"""Answers as CSV for clients that accept `text/csv`."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
@@ -13,13 +10,12 @@ from pydantic import BaseModel
 
 from shared.contracts.pages import Page
 from shared.kit.content_negotiation import names_media_type
+from shared.kit.csv_text import csv_text
 from shared.kit.response_headers import with_next_link
 
 CSV_TYPE = "text/csv"
 CSV_CONTENT: dict[int | str, dict[str, Any]] = {200: {"content": {CSV_TYPE: {"schema": {"type": "string"}}}}}
 """The part of `responses=` of a route that also answers with CSV."""
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-"""The first characters for which a spreadsheet program takes a value for a formula."""
 Row = TypeVar("Row")
 
 
@@ -34,23 +30,10 @@ def with_page_or_csv(request: Request, response: Response, page: Page[Row], sche
     if not wants_csv(request):
         return page
     rows = (schema.model_validate(item).model_dump(mode="json") for item in page.items)
-    text = csv_text(list(schema.model_fields), rows)
+    return csv_response(response, list(schema.model_fields), rows)
+
+
+def csv_response(response: Response, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Response:
+    """Return rows as CSV, with the headers that were set for the answer."""
+    text = csv_text(columns, rows)
     return Response(text, media_type=f"{CSV_TYPE}; charset=utf-8; header=present", headers=dict(response.headers))
-
-
-def csv_text(columns: list[str], rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return a table with a header line. Null is an empty value; objects and lists are JSON."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(columns)
-    writer.writerows([safe_value(row[column]) for column in columns] for row in rows)
-    return text.getvalue()
-
-
-def safe_value(value: Any) -> Any:
-    """Return a value as it is written. A text that a spreadsheet program would run as a formula begins with an apostrophe."""
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA_STARTS):
-        return f"'{value}"
-    return "" if value is None else value

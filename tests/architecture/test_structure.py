@@ -69,6 +69,11 @@ def test_only_the_clock_reads_the_time_of_the_machine() -> None:
     assert [str(path) for path in product_files() if path != Path("shared/kit/clock.py") and reading.search(read(path))] == []
 
 
+def test_all_csv_is_written_where_no_formula_can_run() -> None:
+    writing = re.compile(r"csv\.(writer|DictWriter)\(|import .*\b(DictWriter|writer)\b")
+    assert [str(path) for path in product_files() if writing.search(read(path))] == ["shared/kit/csv_text.py"]
+
+
 def test_only_wiring_imports_adapters() -> None:
     adapter = re.compile(r"^from \w+_svc\.(repository|clients)\b", re.MULTILINE)
     allowed = ("wiring.py", "repository", "clients", "migrations")

@@ -344,6 +344,35 @@ def invent_a_visit_of_the_history(victims: Victims) -> str:
     return str(twin)
 
 
+def delete_a_visit_of_the_reports(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.ADMIN, "DELETE FROM report_visits WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
+def change_the_status_of_a_visit_of_the_reports(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.ADMIN, "UPDATE report_visits SET status = 'missed' WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
+def change_the_channel_of_a_visit_of_the_reports(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.ADMIN, "UPDATE report_visits SET channel = 'admin' WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
+def invent_a_visit_of_the_reports(victims: Victims) -> str:
+    _, hex_id = victims.visit()
+    from admin_svc.repository.tables import REPORT_VISITS
+
+    names = ", ".join(column.name for column in REPORT_VISITS.c if column.name != "appointment_id")
+    twin = uuid4()
+    statement = f"INSERT INTO report_visits (appointment_id, {names}) SELECT :twin, {names} FROM report_visits WHERE appointment_id = :id"
+    victims.stores.execute(Service.ADMIN, statement, id=hex_id, twin=twin.hex)
+    return str(twin)
+
+
 def delete_the_profile_of_an_account(victims: Victims) -> str:
     patient = victims.patients.pop()
     victims.stores.execute(Service.PATIENT, "DELETE FROM patients WHERE id = :id", id=UUID(patient).hex)
@@ -422,6 +451,10 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),
     "a visit of the history differs": ("visit_differs", change_a_visit_of_the_history),
     "a visit of the history is invented": ("visit_without_appointment", invent_a_visit_of_the_history),
+    "a visit of the reports is gone": ("report_visit_missing", delete_a_visit_of_the_reports),
+    "a visit of the reports has another status": ("report_visit_differs", change_the_status_of_a_visit_of_the_reports),
+    "a visit of the reports has another channel": ("report_visit_differs", change_the_channel_of_a_visit_of_the_reports),
+    "a visit of the reports is invented": ("report_visit_without_appointment", invent_a_visit_of_the_reports),
     "a line of the audit trail is changed": ("audit_line_changed", change_a_line_of_the_audit_trail),
     "a line of the audit trail is gone": ("audit_lines_missing", delete_a_line_of_the_audit_trail),
     "an account has no profile": ("account_without_patient", delete_the_profile_of_an_account),

@@ -23,7 +23,8 @@ from shared.contracts.pages import Page
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
 from shared.kit.migrations import migrate
-from shared.kit.rebuilds import ReadModelRebuilding, RebuildRequests
+from shared.kit.rebuilding import ReadModelRebuilding
+from shared.kit.rebuilds import RebuildRequests
 from shared.kit.sql import Database
 from tests.running import NOON
 from tests.service.patient.appointments_upstream import a_record, an_event_of

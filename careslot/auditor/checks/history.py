@@ -41,7 +41,7 @@ class HistoryCheck:
         async with stores.sql[Service.PATIENT].snapshot() as connection:
             rows = {row.appointment_id: row for row in await connection.execute(select(VISITS).where(VISITS.c.appointment_id.in_(ids)))}
             handled = await read_handled(stores, Service.PATIENT, connection, before.values())
-            gone = await _list_merged_or_erased(connection, {appointment.patient_id for appointment in before.values()})
+            gone = await list_merged_or_erased(connection, {appointment.patient_id for appointment in before.values()})
         after = await stores.appointments.find(ids)
         now, findings = stores.now(), list[Finding]()
         for appointment_id in ids:
@@ -53,7 +53,7 @@ class HistoryCheck:
         return findings
 
 
-async def _list_merged_or_erased(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
+async def list_merged_or_erased(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
     """Return the patients who do not exist any more: their appointments follow later, or never if the target of a merge was erased."""
     if not patient_ids:
         return set()

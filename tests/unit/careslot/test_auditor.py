@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.progress import Progress
 
+from admin_svc.domain.report_visits import ReportVisit
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks import ALL_CHECKS
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.history import judge_visit
 from careslot.auditor.checks.read_models import HandledEvents, is_settled
+from careslot.auditor.checks.reports import judge_report_visit
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.command import COLUMNS, ProgressBars, result_document, result_text
 from careslot.auditor.findings import Finding, Key
@@ -315,13 +317,13 @@ class FollowedVisit:
 
     appointment: AppointmentFacts
     row: Any = None
+    report_row: Any = None
     row_version: int = 0
     handled: frozenset[UUID] = frozenset()
 
     @classmethod
     def booked(cls) -> FollowedVisit:
-        booked = replace(appointment_facts(), status="booked", intent_since=None, event_count=1)
-        return cls(replace(booked, pending=(visit_event(booked),)))
+        return cls(booked_appointment())
 
     def change(self, number: int) -> None:
         """Move, cancel or restore the visit."""
@@ -343,7 +345,7 @@ class FollowedVisit:
         if self.appointment.published:
             event = self.appointment.published[number % len(self.appointment.published)]
             if event.id not in self.handled and event.version > self.row_version:
-                self.row, self.row_version = PatientVisit.of(event), event.version
+                self.row, self.report_row, self.row_version = PatientVisit.of(event), ReportVisit.of(event), event.version
             self.handled |= {event.id}
 
     def deliver_all(self) -> None:
@@ -354,9 +356,16 @@ class FollowedVisit:
             self.deliver(number)
 
 
+def booked_appointment() -> AppointmentFacts:
+    """Return a booked appointment whose event was not published yet."""
+    booked = replace(appointment_facts(), status="booked", intent_since=None, event_count=1)
+    return replace(booked, pending=(visit_event(booked),))
+
+
 def visit_event(appointment: AppointmentFacts) -> AppointmentEvent:
     names = ("service_id", "doctor_id", "patient_id", "starts_at", "ends_at", "status", "version")
-    facts = {name: getattr(appointment, name) for name in names}
+    facts: dict[str, Any] = {name: getattr(appointment, name) for name in names}
+    facts |= {"booked_at": appointment.created_at, "booked_by": Actor(id=PATIENT, role=Role.PATIENT)}
     ids = {"id": uuid4(), "appointment_id": appointment.id, "event_number": appointment.event_count}
     topic = "appointment.cancelled.v1" if appointment.status == "cancelled" else "appointment.booked.v1"
     actor = Actor(id=PATIENT, role=Role.PATIENT)
@@ -373,7 +382,7 @@ def test_a_copy_that_follows_late_never_looks_wrong(steps: list[tuple[str, int]]
     before = copy = after = None
     for instant, (action, number) in enumerate([*steps, *[("deliver", 0)] * (26 - len(steps))]):
         before = product.appointment if instant == first else before
-        copy = (product.row, HandledEvents(product.handled, None)) if instant == second else copy
+        copy = (product.row, HandledEvents(product.handled, None), product.report_row) if instant == second else copy
         after = product.appointment if instant == third else after
         getattr(product, action)(number)
     assert copy is not None
@@ -381,6 +390,8 @@ def test_a_copy_that_follows_late_never_looks_wrong(steps: list[tuple[str, int]]
     if is_settled(before, after):
         assert before is not None
         assert judge_visit(before, copy[0], copy[1], is_merging=False, now=NOW) == []
+        late = judge_report_visit(before, copy[2], since=before.changed_at, is_merging=False, now=NOW)
+        assert all(finding.since == before.changed_at for finding in late), "work under way"
 
 
 @given(STEPS)
@@ -393,3 +404,10 @@ def test_a_copy_that_has_followed_is_the_same_and_any_difference_is_found(steps:
     assert judge_visit(appointment, product.row, handled, is_merging=False, now=NOW) == []
     for wrong in (None, replace(product.row, status="missed"), replace(product.row, doctor_id=UUID(int=9))):
         assert judge_visit(appointment, wrong, handled, is_merging=False, now=NOW)
+    report = product.report_row
+    assert judge_report_visit(appointment, report, since=NOW, is_merging=False, now=NOW) == []
+    wrong_reports = [
+        replace(report, **changes) for changes in ({"status": "missed"}, {"minutes": 5}, {"channel": "admin"}, {"lead_days": 9})
+    ]
+    for wrong in (None, *wrong_reports):
+        assert judge_report_visit(appointment, wrong, since=NOW, is_merging=False, now=NOW)

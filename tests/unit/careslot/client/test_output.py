@@ -45,12 +45,12 @@ def test_json_is_the_document_of_the_api(platform: FakePlatform) -> None:
 def test_csv_has_fixed_headings_times_with_an_offset_and_no_formula(platform: FakePlatform) -> None:
     platform.sign_in()
     evil = {"id": "1", "full_name": '=HYPERLINK("http://evil.example")'}
-    platform.answer("GET /appointments", page(an_appointment(patient=evil), an_appointment(patient={"full_name": '-1+1, "Bob"'})))
+    platform.answer("GET /appointments", page(an_appointment(patient=evil), an_appointment(patient={"full_name": ' \uff0d1+1, "Bob"'})))
     rows = list(csv.DictReader(io.StringIO(platform.run("appointments", "--output", "csv").stdout)))
     assert list(rows[0]) == ["starts_at", "patient_full_name", "service_name", "doctor_full_name", "status", "id"]
     assert rows[0]["starts_at"] == "2026-03-09T14:00:00+01:00"
     assert rows[0]["patient_full_name"] == '\'=HYPERLINK("http://evil.example")'
-    assert rows[1]["patient_full_name"] == '\'-1+1, "Bob"'
+    assert rows[1]["patient_full_name"] == '\' \uff0d1+1, "Bob"'
 
 
 def test_the_clinics_zone_is_that_of_its_settings_else_of_its_doctors_else_utc(platform: FakePlatform) -> None:
