@@ -20,6 +20,7 @@ RECONCILE = (
     "corrected, or `reconcile_stopped` and why."
 )
 REBUILD = "Run `careslot rebuild history`."
+REBUILD_REPORTS = "Run `careslot rebuild reports`."
 MOVE_AND_BACK = "Move the appointment to another time and back with PUT /admin/appointments/{id}: both requests write time and claim anew."
 KEEP_BOTH = "Keep copies of both databases. Compare with the heads that others have kept (GET /admin/audit/heads); nothing can be repaired."
 
@@ -81,6 +82,9 @@ CODES: dict[str, Repair] = {
     "visit_missing": Repair("A visit is missing in the booking history.", REBUILD),
     "visit_differs": Repair("The booking history shows another state of a visit.", REBUILD),
     "visit_without_appointment": Repair("The booking history shows a visit that does not exist.", REBUILD),
+    "report_visit_missing": Repair("The reports do not count an appointment.", REBUILD_REPORTS),
+    "report_visit_differs": Repair("The reports count an appointment with other facts.", REBUILD_REPORTS),
+    "report_visit_without_appointment": Repair("The reports count an appointment that does not exist.", REBUILD_REPORTS),
     "patient_without_account": Repair(
         "A patient's profile has an account that does not exist.", "Merge the profile into one with an account, or erase it."
     ),

@@ -224,15 +224,21 @@ def spoil_an_event(victims: Victims) -> str:
     return visit
 
 
-def _event_of(victims: Victims, visit: str) -> str:
+def _event_of(victims: Victims, visit: str, topic: str) -> str:
+    """Return the id of the newest published event of a topic."""
     found = list[str]()
-    victims.stores.change_appointment(visit, lambda document: found.append(json.loads(document["published_events"][-1])["id"]))
-    return found[0]
+
+    def find(document: Document) -> None:
+        events = map(json.loads, document["published_events"])
+        found.extend(event["id"] for event in events if event["type"] == topic)
+
+    victims.stores.change_appointment(visit, find)
+    return found[-1]
 
 
 def lose_an_event_on_its_way(victims: Victims) -> str:
     visit, _ = victims.visit()
-    event_id = _event_of(victims, visit)
+    event_id = _event_of(victims, visit, "appointment.booked.v1")
     victims.stores.execute(Service.PATIENT, "DELETE FROM inbox WHERE event_id = :id", id=UUID(event_id).hex)
     return event_id
 
@@ -344,6 +350,36 @@ def invent_a_visit_of_the_history(victims: Victims) -> str:
     return str(twin)
 
 
+def delete_a_visit_of_the_reports(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.ADMIN, "DELETE FROM report_visits WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
+def change_a_visit_of_the_reports(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.ADMIN, "UPDATE report_visits SET minutes = minutes + 5 WHERE appointment_id = :id", id=hex_id)
+    return visit
+
+
+def invent_a_visit_of_the_reports(victims: Victims) -> str:
+    _, hex_id = victims.visit()
+    from admin_svc.repository.tables import REPORT_VISITS
+
+    names = ", ".join(column.name for column in REPORT_VISITS.c if column.name != "appointment_id")
+    twin = uuid4()
+    statement = f"INSERT INTO report_visits (appointment_id, {names}) SELECT :twin, {names} FROM report_visits WHERE appointment_id = :id"
+    victims.stores.execute(Service.ADMIN, statement, id=hex_id, twin=twin.hex)
+    return str(twin)
+
+
+def lose_the_line_of_an_appointment_on_its_way(victims: Victims) -> str:
+    visit, _ = victims.visit()
+    event_id = _event_of(victims, visit, "audit.recorded.v1")
+    victims.stores.execute(Service.ADMIN, "DELETE FROM inbox WHERE event_id = :id", id=UUID(event_id).hex)
+    return event_id
+
+
 def delete_the_profile_of_an_account(victims: Victims) -> str:
     patient = victims.patients.pop()
     victims.stores.execute(Service.PATIENT, "DELETE FROM patients WHERE id = :id", id=UUID(patient).hex)
@@ -422,6 +458,10 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),
     "a visit of the history differs": ("visit_differs", change_a_visit_of_the_history),
     "a visit of the history is invented": ("visit_without_appointment", invent_a_visit_of_the_history),
+    "a visit of the reports is gone": ("report_visit_missing", delete_a_visit_of_the_reports),
+    "a visit of the reports differs": ("report_visit_differs", change_a_visit_of_the_reports),
+    "a visit of the reports is invented": ("report_visit_without_appointment", invent_a_visit_of_the_reports),
+    "a line about an appointment is lost": ("event_lost", lose_the_line_of_an_appointment_on_its_way),
     "a line of the audit trail is changed": ("audit_line_changed", change_a_line_of_the_audit_trail),
     "a line of the audit trail is gone": ("audit_lines_missing", delete_a_line_of_the_audit_trail),
     "an account has no profile": ("account_without_patient", delete_the_profile_of_an_account),

@@ -13,6 +13,7 @@ from careslot.auditor.checks.history import HistoryCheck
 from careslot.auditor.checks.messages import ConfirmationCheck, SingleMessageCheck
 from careslot.auditor.checks.planned_reminders import PlannedReminderCheck
 from careslot.auditor.checks.reminders import ReminderCheck
+from careslot.auditor.checks.report_rows import ReportCheck
 from careslot.auditor.checks.reservations import ReservationCheck
 from careslot.auditor.findings import Check
 
@@ -28,6 +29,7 @@ ALL_CHECKS: Sequence[Check] = (
     ReminderCheck(),
     PlannedReminderCheck(),
     HistoryCheck(),
+    ReportCheck(),
     AccountCheck(),
     AuditTrailCheck(),
 )

@@ -25,6 +25,7 @@ from shared.contracts.events import (
     PatientChanged,
     PatientMerged,
     PreferencesChanged,
+    ReminderSent,
     ServiceChanged,
     SettingsChanged,
 )
@@ -38,7 +39,7 @@ HANDLED_BY: Mapping[Service, tuple[type[Event], ...]] = {
     Service.PATIENT: (AccountChanged, AppointmentEvent),
     Service.DOCTOR: (AccountChanged,),
     Service.SCHEDULING: (DoctorChanged, ServiceChanged, AccountChanged),
-    Service.ADMIN: (AuditRecorded, PatientMerged),
+    Service.ADMIN: (AuditRecorded, PatientMerged, ReminderSent),
     Service.NOTIFICATION: (
         *(AppointmentEvent, AccountInvited, PasswordResetRequested, PasswordChanged, AccountLocked, BreakGlassOpened),
         *(PatientChanged, PreferencesChanged, ServiceChanged, SettingsChanged),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,16 +11,22 @@ from uuid import UUID
 
 import pytest
 
+from appointment_svc.repository.documents import micros
+from careslot.auditor.appointment_store import AppointmentFacts, facts_of
 from careslot.auditor.checks.accounts import Profiles, judge_account
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.grains import judge_grain
 from careslot.auditor.checks.groups import judge_session
 from careslot.auditor.checks.planned_reminders import judge_plan
+from careslot.auditor.checks.report_rows import judge_lone_row, judge_row
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.looks import STUCK_AFTER
 from scheduling_svc.repository.tables import ClaimKind
+from shared.contracts.events import AuditRecorded
 from shared.contracts.grains import grain_of
-from tests.unit.careslot.test_auditor import DOCTOR, ID, NOW, PATIENT, START, appointment_facts, claim_facts
+from shared.contracts.http import Actor
+from shared.contracts.identity import Role, Service
+from tests.unit.careslot.test_auditor import DOCTOR, ID, NOW, PATIENT, START, appointment_facts, claim_facts, visit_event
 
 GRAIN = grain_of(START)
 A, B, C = (UUID(int=number) for number in (101, 102, 103))
@@ -217,3 +224,72 @@ def test_a_visit_has_the_reminders_that_were_chosen(
     patient: FoundRow, service: FoundRow | None, reminders: set[tuple[UUID, Any, int]], missing: list[str]
 ) -> None:
     assert [fault.ids["minutes_before"] for fault in judge_plan(planned_visit(), patient, service, KNOWN, reminders)] == missing
+
+
+def stored_document(**changes: Any) -> dict[str, Any]:
+    """Return a booked appointment as it is stored, with its event and the line about it for the audit trail."""
+    booked = replace(appointment_facts(), status="booked", intent_since=None)
+    line = AuditRecorded(
+        id=A,
+        occurred_at=NOW,
+        subject_id=PATIENT,
+        actor_id=PATIENT,
+        actor_role=Role.PATIENT,
+        action="appointment.booked",
+        relation="self",
+        outcome="done",
+        source=Service.APPOINTMENT,
+    )
+    ids = {name: str(getattr(booked, name)) for name in ("id", "doctor_id", "patient_id", "service_id")}
+    times = {name: micros(getattr(booked, f"{name[:-3]}_at")) for name in ("starts_us", "ends_us", "created_us", "changed_us")}
+    events = [json.dumps(event.to_cloudevent("appointment-service")) for event in (visit_event(booked), line)]
+    state = {"status": "booked", "edition": 1, "version": 1, "revision": 1, "intent": None, "service": {"capacity": 1}}
+    return ids | times | state | {"unsent": 2, "event_count": 1, "pending_events": events, "published_events": []} | changes
+
+
+def test_lines_for_the_audit_trail_wait_in_an_appointment_as_its_events_do() -> None:
+    facts = facts_of(stored_document())
+    assert [event.topic for event in facts.pending] == ["appointment.booked.v1", "audit.recorded.v1"]
+    assert [event.topic for event in facts.events] == ["appointment.booked.v1"]
+    assert facts.unreadable_events == 0
+    assert facts_of(stored_document(pending_events=['{"type": "audit.recorded.v1"}'])).unreadable_events == 1
+
+
+def counted(**changes: Any) -> FoundRow:
+    ids = {"patient_id": PATIENT, "doctor_id": DOCTOR, "service_id": appointment_facts().service_id}
+    facts = {"minutes": 30, "is_group": False, "is_confirmed": False, "channel": "patient", "lead_days": 0}
+    return FoundRow(**{"appointment_id": ID, "version": 1, "status": "booked", "starts_at": START, **ids, **facts, **changes})
+
+
+BOOKED_BY_THE_PATIENT = replace(appointment_facts(), status="booked", intent_since=None, booked_by=Actor(id=PATIENT, role=Role.PATIENT))
+
+
+@pytest.mark.parametrize(
+    ("appointment", "row", "differs"),
+    [
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(), None, id="the same"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(channel="unknown", lead_days=None), None, id="of an earlier release"),
+        pytest.param(replace(BOOKED_BY_THE_PATIENT, status="pending"), None, None, id="not announced"),
+        pytest.param(replace(BOOKED_BY_THE_PATIENT, doctor_id=None), None, None, id="never announced"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(status="missed"), "status", id="status"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(patient_id=A, doctor_id=B, service_id=C), "patient doctor service", id="ids"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(starts_at=NOW), "start", id="start"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(minutes=25, is_group=True), "minutes group", id="length and kind"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(is_confirmed=True), "confirmed", id="confirmed"),
+        pytest.param(BOOKED_BY_THE_PATIENT, counted(channel="admin", lead_days=3), "channel lead_time", id="booking"),
+    ],
+)
+def test_the_reports_count_an_appointment_as_it_is(appointment: AppointmentFacts, row: FoundRow | None, differs: str | None) -> None:
+    findings = judge_row(appointment, row, is_rebuilding=False, now=NOW)
+    assert [fault.ids["differs"] for fault in findings] == ([differs] if differs else [])
+    assert all(fault.since == appointment.changed_at for fault in findings), "an event of the last change may be on its way"
+
+
+def test_rows_of_the_reports_are_missed_but_not_during_a_rebuild_and_not_of_long_ago() -> None:
+    later = NOW + timedelta(days=500)
+    (missing,) = judge_row(BOOKED_BY_THE_PATIENT, None, is_rebuilding=False, now=NOW)
+    assert missing.code == "report_visit_missing"
+    assert judge_row(BOOKED_BY_THE_PATIENT, None, is_rebuilding=True, now=NOW) == []
+    assert judge_row(BOOKED_BY_THE_PATIENT, None, is_rebuilding=False, now=later) == []
+    assert [fault.code for fault in judge_lone_row(counted(), NOW)] == ["report_visit_without_appointment"]
+    assert judge_lone_row(counted(), later) == []
