@@ -17,13 +17,15 @@ from appointment_svc.repository import mongo
 from appointment_svc.repository.documents import Document, from_micros
 from appointment_svc.repository.tables import APPOINTMENTS
 from careslot.auditor.sql_store import PAGE_LENGTH, SqlStore
-from shared.contracts.events import AppointmentEvent, Event
+from shared.contracts.events import AppointmentEvent, AuditRecorded, Event
 
 FIELDS = (
     *("id", "edition", "status", "doctor_id", "patient_id", "service_id", "starts_us", "ends_us", "created_us", "changed_us"),
     *("revision", "intent", "version", "event_count", "unsent", "pending_events", "published_events", "service"),
     *("former_patient_ids", "confirmed_at"),
 )
+StoredEvent = AppointmentEvent | AuditRecorded
+"""An event of an appointment, or a line about it for the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +51,8 @@ class AppointmentFacts:
     capacity: int
     unsent: int
     event_count: int
-    pending: tuple[AppointmentEvent, ...]
-    published: tuple[AppointmentEvent, ...]
+    pending: tuple[StoredEvent, ...]
+    published: tuple[StoredEvent, ...]
     unreadable_events: int
     former_patient_ids: frozenset[UUID]
     is_confirmed: bool = False
@@ -67,8 +69,9 @@ class AppointmentFacts:
 
     @property
     def events(self) -> list[AppointmentEvent]:
-        """The events that are stored in the document, by version."""
-        return sorted((*self.published, *self.pending), key=lambda event: event.version)
+        """The events of the appointment that are stored in the document, by version."""
+        events = [event for event in (*self.published, *self.pending) if isinstance(event, AppointmentEvent)]
+        return sorted(events, key=lambda event: event.version)
 
     @property
     def is_announced(self) -> bool:
@@ -181,14 +184,14 @@ def facts_of(document: Document) -> AppointmentFacts:
     )
 
 
-def _read_events(texts: list[str]) -> tuple[tuple[AppointmentEvent, ...], int]:
+def _read_events(texts: list[str]) -> tuple[tuple[StoredEvent, ...], int]:
     """Return the events, and how many texts could not be read."""
-    events = list[AppointmentEvent]()
+    events = list[StoredEvent]()
     for text in texts:
         try:
             event = Event.from_cloudevent(json.loads(text))
         except (ValueError, KeyError, TypeError):
             continue
-        if isinstance(event, AppointmentEvent):
+        if isinstance(event, StoredEvent):
             events.append(event)
     return tuple(events), len(texts) - len(events)

@@ -224,15 +224,21 @@ def spoil_an_event(victims: Victims) -> str:
     return visit
 
 
-def _event_of(victims: Victims, visit: str) -> str:
+def _event_of(victims: Victims, visit: str, topic: str) -> str:
+    """Return the id of the newest published event of a topic."""
     found = list[str]()
-    victims.stores.change_appointment(visit, lambda document: found.append(json.loads(document["published_events"][-1])["id"]))
-    return found[0]
+
+    def find(document: Document) -> None:
+        events = map(json.loads, document["published_events"])
+        found.extend(event["id"] for event in events if event["type"] == topic)
+
+    victims.stores.change_appointment(visit, find)
+    return found[-1]
 
 
 def lose_an_event_on_its_way(victims: Victims) -> str:
     visit, _ = victims.visit()
-    event_id = _event_of(victims, visit)
+    event_id = _event_of(victims, visit, "appointment.booked.v1")
     victims.stores.execute(Service.PATIENT, "DELETE FROM inbox WHERE event_id = :id", id=UUID(event_id).hex)
     return event_id
 
@@ -373,6 +379,13 @@ def invent_a_visit_of_the_reports(victims: Victims) -> str:
     return str(twin)
 
 
+def lose_the_line_of_an_appointment_on_its_way(victims: Victims) -> str:
+    visit, _ = victims.visit()
+    event_id = _event_of(victims, visit, "audit.recorded.v1")
+    victims.stores.execute(Service.ADMIN, "DELETE FROM inbox WHERE event_id = :id", id=UUID(event_id).hex)
+    return event_id
+
+
 def delete_the_profile_of_an_account(victims: Victims) -> str:
     patient = victims.patients.pop()
     victims.stores.execute(Service.PATIENT, "DELETE FROM patients WHERE id = :id", id=UUID(patient).hex)
@@ -455,6 +468,7 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a visit of the reports has another status": ("report_visit_differs", change_the_status_of_a_visit_of_the_reports),
     "a visit of the reports has another channel": ("report_visit_differs", change_the_channel_of_a_visit_of_the_reports),
     "a visit of the reports is invented": ("report_visit_without_appointment", invent_a_visit_of_the_reports),
+    "a line about an appointment is lost": ("event_lost", lose_the_line_of_an_appointment_on_its_way),
     "a line of the audit trail is changed": ("audit_line_changed", change_a_line_of_the_audit_trail),
     "a line of the audit trail is gone": ("audit_lines_missing", delete_a_line_of_the_audit_trail),
     "an account has no profile": ("account_without_patient", delete_the_profile_of_an_account),

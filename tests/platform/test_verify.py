@@ -98,7 +98,7 @@ def _check_table_of_inboxes(platform: Embedded) -> None:
     with closing(sqlite3.connect(platform.data / BUS_FILE)) as bus:
         bindings = set(bus.execute("SELECT queue, topic FROM bindings"))
     repeatable = {binding for binding in bindings if binding[0] in (Service.APPOINTMENT.value, QUEUE)} | WITHOUT_INBOX
-    # scheduling-service and the reports of admin-service follow appointments by their versions
+    # scheduling-service and the reports of admin-service follow appointments by their versions; the check of the reports compares them
     by_version = (Service.SCHEDULING.value, Service.ADMIN.value)
     repeatable |= {binding for binding in bindings if binding[0] in by_version and binding[1].startswith("appointment.")}
     assert bindings - repeatable == {(service.value, topic) for topic in TOPICS for service in consumers_of(topic)}
@@ -121,7 +121,7 @@ def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlSt
     """Fill a clinic, stop the platform, plant every corruption, and run the auditor an hour later."""
     clinic = AuditedClinic(platform)
     patients = [register_patient(platform) for _ in range(4)]
-    visits = [clinic.book(patients[number % 4])["id"] for number in range(40)]
+    visits = [clinic.book(patients[number % 4])["id"] for number in range(44)]
     start = clinic.next_start()
     group_visits = [book(patient, clinic.group, clinic.doctor, start)["id"] for patient in patients[:3]]
     doctors = [create_doctor(clinic.admin, clinic.service).id for _ in range(2)]

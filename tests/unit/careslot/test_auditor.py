@@ -344,6 +344,7 @@ class FollowedVisit:
         """Deliver a published event, perhaps again. Inbox and row are written together."""
         if self.appointment.published:
             event = self.appointment.published[number % len(self.appointment.published)]
+            assert isinstance(event, AppointmentEvent)
             if event.id not in self.handled and event.version > self.row_version:
                 self.row, self.report_row, self.row_version = PatientVisit.of(event), ReportVisit.of(event), event.version
             self.handled |= {event.id}

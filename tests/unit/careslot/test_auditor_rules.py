@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from appointment_svc.repository.documents import micros
+from careslot.auditor.appointment_store import facts_of
 from careslot.auditor.checks.accounts import Profiles, judge_account
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.grains import judge_grain
@@ -18,8 +21,10 @@ from careslot.auditor.checks.planned_reminders import judge_plan
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.looks import STUCK_AFTER
 from scheduling_svc.repository.tables import ClaimKind
+from shared.contracts.events import AuditRecorded
 from shared.contracts.grains import grain_of
-from tests.unit.careslot.test_auditor import DOCTOR, ID, NOW, PATIENT, START, appointment_facts, claim_facts
+from shared.contracts.identity import Role, Service
+from tests.unit.careslot.test_auditor import DOCTOR, ID, NOW, PATIENT, START, appointment_facts, claim_facts, visit_event
 
 GRAIN = grain_of(START)
 A, B, C = (UUID(int=number) for number in (101, 102, 103))
@@ -217,3 +222,32 @@ def test_a_visit_has_the_reminders_that_were_chosen(
     patient: FoundRow, service: FoundRow | None, reminders: set[tuple[UUID, Any, int]], missing: list[str]
 ) -> None:
     assert [fault.ids["minutes_before"] for fault in judge_plan(planned_visit(), patient, service, KNOWN, reminders)] == missing
+
+
+def stored_document(**changes: Any) -> dict[str, Any]:
+    """Return a booked appointment as it is stored, with its event and the line about it for the audit trail."""
+    booked = replace(appointment_facts(), status="booked", intent_since=None)
+    line = AuditRecorded(
+        id=A,
+        occurred_at=NOW,
+        subject_id=PATIENT,
+        actor_id=PATIENT,
+        actor_role=Role.PATIENT,
+        action="appointment.booked",
+        relation="self",
+        outcome="done",
+        source=Service.APPOINTMENT,
+    )
+    ids = {name: str(getattr(booked, name)) for name in ("id", "doctor_id", "patient_id", "service_id")}
+    times = {name: micros(getattr(booked, f"{name[:-3]}_at")) for name in ("starts_us", "ends_us", "created_us", "changed_us")}
+    events = [json.dumps(event.to_cloudevent("appointment-service")) for event in (visit_event(booked), line)]
+    state = {"status": "booked", "edition": 1, "version": 1, "revision": 1, "intent": None, "service": {"capacity": 1}}
+    return ids | times | state | {"unsent": 2, "event_count": 1, "pending_events": events, "published_events": []} | changes
+
+
+def test_lines_for_the_audit_trail_wait_in_an_appointment_as_its_events_do() -> None:
+    facts = facts_of(stored_document())
+    assert [event.topic for event in facts.pending] == ["appointment.booked.v1", "audit.recorded.v1"]
+    assert [event.topic for event in facts.events] == ["appointment.booked.v1"]
+    assert facts.unreadable_events == 0
+    assert facts_of(stored_document(pending_events=['{"type": "audit.recorded.v1"}'])).unreadable_events == 1
