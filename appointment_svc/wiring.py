@@ -81,8 +81,8 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         )
         reconcile_every = settings.reconcile_every_seconds
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=reconcile_every)
-        texts = TextRetention(store, lambda: clinic().retention.texts_years or settings.keep_texts_years, runtime.clock)
-        old = AppointmentRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+        texts = TextRetention(store, lambda: clinic().retention_of("texts_years", settings.keep_texts_years), runtime.clock)
+        old = AppointmentRetention(store, lambda: clinic().retention_of("visits_years", settings.keep_years), runtime.clock)
         jobs.schedule_retention(runtime.jobs, holder, texts, old)
         async with runtime.jobs:
             yield

@@ -36,7 +36,7 @@ LOGO_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"description": "The pict
 @router.get("/admin/settings", operation_id="get_settings", response_model=SettingsOut, summary="Get the clinic's settings")
 async def get_settings(_caller: Admin, clinic: UseSettings, response: Response) -> SettingsOut:
     """What is set, and what counts where nothing is set."""
-    vary_with_time(response)  # `defaults` change with the environment
+    vary_with_time(response)  # `defaults` change with the environment, and `retention_changes_at` passes
     return SettingsOut.of(with_etag(response, await clinic.read()))
 
 
@@ -52,7 +52,8 @@ async def replace_settings(
 ) -> SettingsOut:
     """A setting that is left out is not set any more. All services use the new settings within a minute. The audit trail names the change.
 
-    Reminders of visits ahead are planned again. Shorter retention deletes data for good, within hours.
+    Reminders of visits ahead are planned again. Shorter periods of retention take effect 7 days later (`retention_changes_at`), and then
+    delete data for good; until then they can be set back.
     """
     return SettingsOut.of(with_etag(response, await clinic.replace(body.values, expected_version, change.id, caller)))
 
