@@ -17,11 +17,18 @@ class AdminSettings(CommonSettings):
     model_config = SettingsConfigDict(env_prefix="ADMIN_", frozen=True, extra="ignore", populate_by_name=True)
     service: ClassVar[Service] = Service.ADMIN
 
+    secrets: ClassVar[tuple[str, ...]] = ("client_secret", "import_key")
+
     database_url: str = Field(description="The database: `mysql+aiomysql://...` or `sqlite+aiosqlite:///...`.")
     retention_database_url: str = Field(
         "",
         description="The same database as a user who may delete old lines of the audit trail, which the user of `ADMIN_DATABASE_URL` may"
         " not. Empty: on SQLite, which has no users, the database itself; otherwise old lines are not deleted.",
+    )
+    import_key: str = Field(
+        "",
+        description="Encrypts the rows of uploaded files while they wait; 32 characters or more, the same for all instances. With another "
+        "one, rows that wait fail.",
     )
     keep_audit_years: int = Field(
         10,

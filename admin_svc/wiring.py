@@ -22,6 +22,7 @@ from admin_svc.clients import (
     HttpUserAccountClient,
     HttpVisitSource,
 )
+from admin_svc.domain.clinic_settings import RETENTION_DELAY
 from admin_svc.domain.imports import ImportKind
 from admin_svc.domain.report_visits import ReportVisit
 from admin_svc.ports.imports import ProfileImporter
@@ -29,6 +30,7 @@ from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.clinic_settings import OwnSettings
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.report_visits import SqlReportStore
+from admin_svc.repository.row_encryption import AesRowEncryption
 from admin_svc.repository.tables import INFRASTRUCTURE
 from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
@@ -44,7 +46,7 @@ from admin_svc.usecases.imports import ImportRetention, ImportRunner, Imports
 from admin_svc.usecases.report_model import AccessNotes, ReportModel, ReportRetention
 from admin_svc.usecases.reports import Reports
 from admin_svc.usecases.users import Users
-from shared.contracts.clinic import ClinicSettings, CurrentClinic
+from shared.contracts.clinic import ClinicProfile, ClinicSettings, CurrentClinic
 from shared.contracts.identity import Service
 from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.clock import system_clock
@@ -63,7 +65,7 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
     async with open_service_runtime(app, settings, overrides) as runtime:
         database = await runtime.open_database(settings.database_url, INFRASTRUCTURE)
         store = SqlAdminStore(database, runtime.clock, runtime.start_outbox_relay(database, INFRASTRUCTURE))
-        clinic = await follow_own_settings(runtime, database, store)
+        clinic = await follow_own_settings(runtime, store)
         accounts = HttpUserAccountClient(runtime.client(Service.AUTH))
         doctors = HttpDoctorProfileClient(runtime.client(Service.DOCTOR))
         patients = HttpPatientNameClient(runtime.client(Service.PATIENT))
@@ -96,9 +98,10 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
             ImportKind.DOCTORS: HttpDoctorImporter(runtime.client(Service.DOCTOR), runtime.client(Service.AUTH)),
             ImportKind.PATIENTS: HttpPatientImporter(runtime.client(Service.PATIENT)),
         }
-        runner = ImportRunner(store, importers, runtime.clock)
+        encryption = AesRowEncryption(settings.import_key)
+        runner = ImportRunner(store, encryption, importers, runtime.clock)
         wake_runner = jobs.schedule_imports(runtime.jobs, runner, ImportRetention(store, runtime.clock), holder)
-        runtime.provide(Imports(store, runtime.clock, wake_runner))
+        runtime.provide(Imports(store, encryption, runtime.clock, wake_runner))
         async with runtime.jobs:
             yield
 
@@ -109,7 +112,9 @@ async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings,
         log_event("audit_retention_off", logging.WARNING, variable="ADMIN_RETENTION_DATABASE_URL", keep_years=settings.keep_audit_years)
         return None
     database = await runtime.stack.enter_async_context(Database(settings.retention_url))
-    return AuditRetention(SqlOldAuditLines(database), lambda: clinic().retention.audit_years or settings.keep_audit_years, runtime.clock)
+    return AuditRetention(
+        SqlOldAuditLines(database), lambda: clinic().retention_of("audit_years", settings.keep_audit_years), runtime.clock
+    )
 
 
 @asynccontextmanager
@@ -120,8 +125,9 @@ async def open_audit_verification(database_url: str, is_signed: IsSigned, keep_y
     """
     async with Database(database_url) as database:
         store = SqlAdminStore(database, system_clock)
-        set_years = (await store.read_settings()).settings.retention.audit_years
-        yield AuditVerification(store, is_signed, set_years or keep_years)
+        stored = await store.read_settings(system_clock() - RETENTION_DELAY)
+        clinic = ClinicProfile().with_settings(stored.settings)
+        yield AuditVerification(store, is_signed, clinic.retention_of("audit_years", keep_years))
 
 
 @asynccontextmanager
@@ -131,12 +137,12 @@ async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildReque
         yield RebuildRequests(SqlReportStore(database, system_clock), system_clock)
 
 
-async def follow_own_settings(runtime: ServiceRuntime, database: Database, store: SqlAdminStore) -> ClinicFollower:
+async def follow_own_settings(runtime: ServiceRuntime, store: SqlAdminStore) -> ClinicFollower:
     """Provide the use cases of the clinic's settings, and return what knows the clinic as another instance may have changed it."""
 
     async def fetch() -> ClinicSettings:
-        return (await store.read_settings()).settings
+        return (await store.read_settings(runtime.clock() - RETENTION_DELAY)).settings
 
-    follower = await runtime.follow_clinic(OwnSettings(database), fetch=fetch)
+    follower = await runtime.follow_clinic(OwnSettings(fetch), fetch=fetch)
     runtime.provide(ClinicAdministration(store, follower.defaults, runtime.clock))
     return follower

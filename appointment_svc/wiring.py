@@ -97,6 +97,6 @@ def schedule_retention(
     runtime: ServiceRuntime, settings: AppointmentSettings, store: DocumentStore, clinic: CurrentClinic, holder: LeaseHolder
 ) -> None:
     """Schedule the removal of texts and of appointments after the years that the clinic has set, or else the environment."""
-    texts = TextRetention(store, lambda: clinic().retention.texts_years or settings.keep_texts_years, runtime.clock)
-    appointments = AppointmentRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+    texts = TextRetention(store, lambda: clinic().retention_of("texts_years", settings.keep_texts_years), runtime.clock)
+    appointments = AppointmentRetention(store, lambda: clinic().retention_of("visits_years", settings.keep_years), runtime.clock)
     jobs.schedule_retention(runtime.jobs, holder, texts, appointments)

@@ -83,6 +83,7 @@ def embedded_settings(service: Service, folder: Folder, **settings: Any) -> Comm
         "key_secret": folder.secret("AUTH_KEY"),
         "link_secret": folder.secret(f"{service.prefix}_LINK"),
         "record_keys": folder.record_keys(),
+        "import_key": folder.secret("ADMIN_IMPORT_KEY"),
         "webhook_key": folder.secret("NOTIFY_WEBHOOK_KEY"),
         "mail_url": f"file:{folder.mail}",
         **{f"{other.prefix.lower()}_client_secret": folder.secret(other.prefix) for other in Service},

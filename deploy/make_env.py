@@ -17,7 +17,8 @@ SERVICES_WITH_DATABASE = tuple(service for service in SERVICES if service != "GA
 
 def main(path: Path) -> None:
     names = ["MYSQL_ROOT_PASSWORD", "RABBITMQ_PASSWORD", "AUTH_KEY_SECRET", "APPOINTMENT_LINK_SECRET"]
-    names += ["NOTIFY_WEBHOOK_KEY", "NOTIFY_LINK_SECRET", "ADMIN_MIGRATION_DATABASE_PASSWORD", "ADMIN_RETENTION_DATABASE_PASSWORD"]
+    names += ["NOTIFY_WEBHOOK_KEY", "NOTIFY_LINK_SECRET", "ADMIN_IMPORT_KEY"]
+    names += ["ADMIN_MIGRATION_DATABASE_PASSWORD", "ADMIN_RETENTION_DATABASE_PASSWORD"]
     names += [f"{service}_DATABASE_PASSWORD" for service in SERVICES_WITH_DATABASE] + [f"{service}_CLIENT_SECRET" for service in SERVICES]
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -106,7 +106,7 @@ class WiringContext:
 
     def message_days(self) -> int:
         """Return after how many days messages are deleted, and visits after their end."""
-        return self.clinic().retention.messages_days or self.settings.keep_messages_days
+        return self.clinic().retention_of("messages_days", self.settings.keep_messages_days)
 
     def count_by(self, label: str, name: str, description: str) -> Callable[[str], None]:
         """Add a counter with one label to the metrics, and return the function that counts one for a value of the label."""

@@ -68,15 +68,15 @@ class KeptPeriods:
 
     def accesses_days(self) -> int:
         """Return for how many days patients see who read their data."""
-        return self.clinic().retention.accesses_days or self.settings.keep_accesses_days
+        return self.clinic().retention_of("accesses_days", self.settings.keep_accesses_days)
 
     def records_years(self) -> int:
         """Return for how many years the data of patients without an active account are kept."""
-        return self.clinic().retention.records_years or self.settings.keep_records_years
+        return self.clinic().retention_of("records_years", self.settings.keep_records_years)
 
     def visits_years(self) -> int:
         """Return for how many years visits stay in the booking history: at least as long as records are kept."""
-        return max(self.clinic().retention.visits_years or self.settings.keep_visits_years, self.records_years())
+        return max(self.clinic().retention_of("visits_years", self.settings.keep_visits_years), self.records_years())
 
 
 @asynccontextmanager

@@ -57,7 +57,7 @@ async def wire(app: FastAPI, settings: SchedulingSettings, overrides: Overrides)
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         jobs.schedule_jobs(runtime.jobs, rules, closures, archive, holder)
         clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
-        retention = CalendarRetention(store, lambda: clinic().retention.visits_years or settings.keep_years, runtime.clock)
+        retention = CalendarRetention(store, lambda: clinic().retention_of("visits_years", settings.keep_years), runtime.clock)
         jobs.schedule_retention(runtime.jobs, retention, holder)
         await consumers.subscribe(runtime, rules, reservations, feeds, erasure, merges)
         async with runtime.jobs:

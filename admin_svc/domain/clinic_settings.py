@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any, Self
 from uuid import UUID
 
-from shared.contracts.clinic import CLINIC_ID, ClinicProfile, ClinicSettings
+from shared.contracts.clinic import CLINIC_ID, ClinicProfile, ClinicSettings, RetentionPeriods
 from shared.contracts.events import SettingsChanged
 from shared.contracts.http import Actor
 from shared.contracts.refusals import Invalid, NotFound, require_version
 
 FIRST_VERSION = 1
 """The version of settings of which nothing was set yet."""
+RETENTION_DELAY = timedelta(days=7)
+"""How long after a change shorter periods of retention take effect. Until then they can be set back, and nothing was deleted."""
 MAX_LOGO_BYTES = 32 * 1024
 LOGO_TYPES = {"image/png": b"\x89PNG\r\n\x1a\n", "image/jpeg": b"\xff\xd8\xff"}
 """The media types of logos, with the bytes with which their files begin. SVG is not among them, because it can contain scripts."""
@@ -72,11 +74,24 @@ class SettingChange:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerRetention:
+    """The periods that were set until a change. `until` is the instant of that change (UTC)."""
+
+    periods: RetentionPeriods
+    until: datetime
+
+    def is_longer_than(self, periods: RetentionPeriods) -> bool:
+        """True when something was kept longer, or may have been: where nothing is set, the environment of another service decides."""
+        pairs = [(getattr(self.periods, name), getattr(periods, name)) for name in RetentionPeriods.model_fields]
+        return any(before != after and (before is None or after is None or before > after) for before, after in pairs)
+
+
+@dataclass(frozen=True, slots=True)
 class SettingsVersion:
     """The settings as they are from one change on: `values` are those that were set, as JSON.
 
     `id` is that of the change, the same when its request is repeated. `id`, `changed_at` (UTC) and `changed_by` are None as long as nothing
-    was ever set.
+    was ever set. `former_retention` are the periods of the changes that are recent.
     """
 
     version: int = FIRST_VERSION
@@ -85,6 +100,7 @@ class SettingsVersion:
     changed_at: datetime | None = None
     changed_by: UUID | None = None
     changes: tuple[SettingChange, ...] = ()
+    former_retention: tuple[FormerRetention, ...] = ()
 
     @property
     def set_values(self) -> Mapping[str, Any]:
@@ -95,7 +111,25 @@ class SettingsVersion:
     def settings(self) -> ClinicSettings:
         """The settings as the services fetch them: without the logo, which they only link to."""
         fields = {name: value for name, value in self.set_values.items() if name != "logo"}
-        return ClinicSettings.model_validate(fields | {"version": self.version, "has_logo": "logo" in self.set_values})
+        former = [former.periods for former in self.former_retention if former.is_longer_than(self.retention)]
+        return ClinicSettings.model_validate(
+            fields | {"former_retention": former, "version": self.version, "has_logo": "logo" in self.set_values}
+        )
+
+    @property
+    def retention(self) -> RetentionPeriods:
+        """The periods that are set."""
+        return RetentionPeriods.model_validate(self.set_values.get("retention") or {})
+
+    @property
+    def retention_changes_at(self) -> datetime | None:
+        """When shorter periods take effect (UTC); None when all that is set counts already."""
+        changes = [former.until for former in self.former_retention if former.is_longer_than(self.retention)]
+        return max(changes) + RETENTION_DELAY if changes else None
+
+    def in_effect(self, now: datetime) -> SettingsVersion:
+        """Return the settings without the periods of changes that were made RETENTION_DELAY ago or earlier."""
+        return replace(self, former_retention=tuple(former for former in self.former_retention if now - former.until < RETENTION_DELAY))
 
     @property
     def logo(self) -> Logo:
@@ -118,7 +152,10 @@ class SettingsVersion:
             for name in names
             if self.set_values.get(name) != values.get(name)
         )
-        return SettingsVersion(self.version + 1, values, change_id, at, by.id, changes) if changes else self
+        if not changes:
+            return self
+        former = (*self.former_retention, FormerRetention(self.retention, at))
+        return SettingsVersion(self.version + 1, values, change_id, at, by.id, changes, former)
 
     def changed_event(self, event_id: UUID, at: datetime) -> SettingsChanged:
         """Return the event that says that there is a new version."""

@@ -18,6 +18,12 @@ GIVE_UP_AFTER = timedelta(days=1)
 RETRY_AFTER = timedelta(seconds=30)
 KEEP_OUTCOMES = timedelta(days=90)
 NOT_ANSWERED = RowRefusal("unavailable", "The service that owns the profile did not answer for a day.")
+NOT_DECRYPTED = RowRefusal("row_unreadable", "The key with which the row was encrypted is not there any more. Send the file again.")
+STOPPED_BY_RESTORE = RowRefusal("restored", "The row still waited when the clinic was restored from a backup. Send the file again.")
+
+
+class RowUnreadable(Exception):
+    """Raised for a row that was encrypted with another key, or was changed since."""
 
 
 class ImportKind(StrEnum):
@@ -57,6 +63,17 @@ class Import:
     def has_expired(self, now: datetime) -> bool:
         """True when rows that still wait are given up."""
         return now - self.created_at >= GIVE_UP_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRow:
+    """A row as it is stored: who it is about, and its fields, encrypted; or why it cannot be used."""
+
+    line: int
+    target_id: UUID | None
+    status: RowStatus
+    encrypted: str | None
+    refusal: RowRefusal | None = None
 
 
 @dataclass(frozen=True, slots=True)

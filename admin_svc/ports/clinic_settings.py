@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -15,8 +16,8 @@ from shared.contracts.events import Event
 class SettingsTransaction(ChainTransaction, Protocol):
     """A transaction with the settings: it commits on leaving and rolls back on any exception."""
 
-    async def find_settings(self) -> SettingsVersion:
-        """Return the current version, or the first one if nothing was ever set."""
+    async def find_settings(self, changed_since: datetime) -> SettingsVersion:
+        """Return the current version, or the first one if nothing was ever set; with the periods of retention of changes since then."""
 
     async def find_settings_change(self, change_id: UUID) -> SettingsVersion | None:
         """Return the version that a change has made, or None."""
@@ -34,8 +35,8 @@ class SettingsStore(Protocol):
     def begin(self) -> AbstractAsyncContextManager[SettingsTransaction]:
         """Open a transaction."""
 
-    async def read_settings(self) -> SettingsVersion:
-        """Return the current version, or the first one if nothing was ever set."""
+    async def read_settings(self, changed_since: datetime) -> SettingsVersion:
+        """Return the current version, or the first one if nothing was ever set; with the periods of retention of changes since then."""
 
     async def list_settings(self, limit: int, after: tuple[str, ...] | None) -> Sequence[SettingsVersion]:
         """Return up to `limit` versions, newest first, after the one that is the sort key `after`. Raises BadCursor."""

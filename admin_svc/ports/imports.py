@@ -8,8 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
-from admin_svc.domain.import_files import FileRow
-from admin_svc.domain.imports import Import, ImportProgress, ImportRow, RowResult, RowStatus
+from admin_svc.domain.imports import Import, ImportProgress, RowResult, RowStatus, StoredRow
 from admin_svc.ports.store import ChainTransaction
 from shared.contracts.http import Actor
 
@@ -20,7 +19,7 @@ class ImportTransaction(ChainTransaction, Protocol):
     async def count_unfinished_imports(self) -> int:
         """Return how many imports have rows that wait."""
 
-    async def insert_import(self, imported: Import, rows: Sequence[FileRow]) -> bool:
+    async def insert_import(self, imported: Import, rows: Sequence[StoredRow]) -> bool:
         """Insert an import with its rows; return False if the id is stored already, which then stays as it is."""
 
     async def mark_creating(self, import_id: UUID, lines: Sequence[int]) -> None:
@@ -45,7 +44,7 @@ class ImportStore(Protocol):
     async def find_due_import(self, now: datetime) -> Import | None:
         """Return the oldest import with rows that wait and are due, or None."""
 
-    async def list_waiting_rows(self, import_id: UUID, limit: int) -> list[ImportRow]:
+    async def list_waiting_rows(self, import_id: UUID, limit: int) -> list[StoredRow]:
         """Return up to `limit` rows that wait, in the order of their lines."""
 
     async def find_progress(self, import_id: UUID) -> ImportProgress | None:
@@ -62,6 +61,16 @@ class ImportStore(Protocol):
 
     async def empty_log(self) -> None:
         """Empty what the database keeps of deleted data for the moment."""
+
+
+class RowEncryption(Protocol):
+    """Encrypts the fields of rows while they wait. They are what a clinic knows of people, and nobody needs to read them there."""
+
+    def encrypt(self, import_id: UUID, line: int, fields: Mapping[str, Any]) -> str:
+        """Return the fields of a row as they are stored."""
+
+    def decrypt(self, import_id: UUID, line: int, encrypted: str) -> Mapping[str, Any]:
+        """Return the fields of a row. Raises RowUnreadable."""
 
 
 class ProfileImporter(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -10,9 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
 
-from admin_svc.domain.import_files import FileRow
 from admin_svc.domain.import_refusals import RowRefusal
-from admin_svc.domain.imports import UNFINISHED, Import, ImportKind, ImportProgress, ImportRow, RowResult, RowStatus
+from admin_svc.domain.imports import UNFINISHED, Import, ImportKind, ImportProgress, RowResult, RowStatus, StoredRow
 from admin_svc.repository.tables import IMPORT_ROWS, IMPORTS
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
@@ -38,14 +36,14 @@ def outcome_from_row(row: Any) -> RowResult:
     return RowResult(row.line, RowStatus(row.status), row.target_id, refusal)
 
 
-def _stored_row(import_id: UUID, row: FileRow) -> dict[str, Any]:
+def _row_values(import_id: UUID, row: StoredRow) -> dict[str, Any]:
     refusal = row.refusal
     return {
         "import_id": import_id,
         "line": row.line,
-        "target_id": None if refusal else row.id,
-        "status": RowStatus.FAILED if refusal else RowStatus.PENDING,
-        "fields": None if refusal else json.dumps(row.fields),
+        "target_id": row.target_id,
+        "status": row.status,
+        "fields": row.encrypted,
         "code": refusal and refusal.code,
         "detail": refusal and refusal.detail,
         "pointer": refusal and refusal.pointer,
@@ -58,7 +56,7 @@ class ImportWrites(SqlTransaction):
     async def count_unfinished_imports(self) -> int:
         return await self.connection.scalar(select(func.count()).select_from(IMPORTS).where(HEADS.finished_at.is_(None))) or 0
 
-    async def insert_import(self, imported: Import, rows: Sequence[FileRow]) -> bool:
+    async def insert_import(self, imported: Import, rows: Sequence[StoredRow]) -> bool:
         head = {
             "id": imported.id,
             "kind": imported.kind,
@@ -71,7 +69,7 @@ class ImportWrites(SqlTransaction):
         }
         if not await insert_if_absent(self.connection, INSERT_IMPORT, head):
             return False
-        stored = [_stored_row(imported.id, row) for row in rows]
+        stored = [_row_values(imported.id, row) for row in rows]
         for start in range(0, len(stored), ROWS_AT_ONCE):
             await self.connection.execute(INSERT_ROWS, stored[start : start + ROWS_AT_ONCE])
         return True
@@ -117,11 +115,11 @@ class ImportReads:
             row = (await connection.execute(due)).first()
         return None if row is None else import_from_row(row)
 
-    async def list_waiting_rows(self, import_id: UUID, limit: int) -> list[ImportRow]:
+    async def list_waiting_rows(self, import_id: UUID, limit: int) -> list[StoredRow]:
         waiting = select(IMPORT_ROWS).where(ROWS.import_id == import_id, ROWS.status.in_(UNFINISHED)).order_by(ROWS.line).limit(limit)
         async with self.database.read() as connection:
             rows = (await connection.execute(waiting)).all()
-        return [ImportRow(row.line, row.target_id, RowStatus(row.status), json.loads(row.fields)) for row in rows]
+        return [StoredRow(row.line, row.target_id, RowStatus(row.status), row.fields) for row in rows]
 
     async def find_progress(self, import_id: UUID) -> ImportProgress | None:
         async with self.database.read() as connection:

@@ -18,7 +18,7 @@ from shared.kit.change_ids import ChangeId
 from shared.kit.paging import BadCursor, Page, Paged
 from shared.kit.preconditions import RequireIfMatch
 from shared.kit.problems import refusals
-from shared.kit.response_headers import with_etag, with_next_link
+from shared.kit.response_headers import vary_with_time, with_etag, with_next_link
 from shared.kit.use_cases import use_case
 
 router = routes.service_router(tags=["Administration"])
@@ -33,7 +33,13 @@ CACHED_FOR_A_MINUTE = {"Cache-Control": "public, max-age=60"}
 LOGO_RESPONSE: dict[int | str, dict[str, Any]] = {200: {"description": "The picture", "content": {"image/png": {}, "image/jpeg": {}}}}
 
 
-@router.get("/admin/settings", operation_id="get_settings", response_model=SettingsOut, summary="Get the clinic's settings")
+@router.get(
+    "/admin/settings",
+    operation_id="get_settings",
+    response_model=SettingsOut,
+    summary="Get the clinic's settings",
+    dependencies=[Depends(vary_with_time)],  # `defaults` change with the environment, and `retention_changes_at` passes
+)
 async def get_settings(_caller: Admin, clinic: UseSettings, response: Response) -> SettingsOut:
     """What is set, and what counts where nothing is set."""
     return SettingsOut.of(with_etag(response, await clinic.read()))
@@ -51,7 +57,8 @@ async def replace_settings(
 ) -> SettingsOut:
     """A setting that is left out is not set any more. All services use the new settings within a minute. The audit trail names the change.
 
-    Reminders of visits ahead are planned again. Shorter retention deletes data for good, within hours.
+    Reminders of visits ahead are planned again. Shorter periods of retention take effect 7 days later (`retention_changes_at`), and then
+    delete data for good; until then they can be set back.
     """
     return SettingsOut.of(with_etag(response, await clinic.replace(body.values, expected_version, change.id, caller)))
 

@@ -14,7 +14,7 @@ from shared.contracts.contacts import ReminderOffsets
 from shared.contracts.texts import OneLineText, RequiredLongText
 from shared.contracts.values import Email, Instant, Locale, Phone, ReadModel, RequestModel, TimeZone
 
-Years = Annotated[int, Field(strict=True, ge=1, le=100)]
+Years = Annotated[int, Field(strict=True, ge=3, le=100)]
 MAX_LANGUAGES = 20
 MAX_LOGO_CHARACTERS = 44_000
 LogoUri = Annotated[
@@ -28,7 +28,10 @@ POLICY_TEXT = "What patients read about cancelling, on the pages behind the link
 
 
 class RetentionSettings(RequestModel):
-    """How long the clinic keeps what it has. Null: as the environment of the service says. What is older is deleted for good, within hours.
+    """How long the clinic keeps what it has. Null: as the environment of the service says. What is older is deleted for good.
+
+    A shorter period takes effect 7 days after it was set, so that a mistake can be undone before anything is deleted; a longer one at once.
+    No period is shorter than what the law of a country with short periods asks; what your country asks is yours to know.
 
     `records_years`: data of patients without an active account, after the last visit and the last change. `visits_years`: appointments and
     visits, after their end. `texts_years`: what was written about an appointment. `audit_years`: lines of the audit trail. `messages_days`:
@@ -97,7 +100,8 @@ class RetentionOut(ReadModel):
 class SettingsOut(ReadModel):
     """What is set; null where nothing is set, and then `defaults` count, or what the environment of the service concerned says.
 
-    `changed_at` and `changed_by` are null as long as nothing was ever set.
+    `changed_at` and `changed_by` are null as long as nothing was ever set. `retention_changes_at` is when shorter periods take effect; until
+    then the longer ones count. It is null when those that are set count.
     """
 
     name: str | None
@@ -109,6 +113,7 @@ class SettingsOut(ReadModel):
     reminder_offsets_minutes: list[int] | None
     cancellation_policy: str | None
     retention: RetentionOut
+    retention_changes_at: Instant | None
     logo: str | None
     defaults: DefaultSettingsOut
     changed_at: Instant | None
@@ -120,8 +125,9 @@ class SettingsOut(ReadModel):
         """Return the body that shows the settings."""
         stored = current.settings
         return cls(
-            **stored.settings.model_dump(exclude={"has_logo", "retention", "version"}),
+            **stored.settings.model_dump(exclude={"former_retention", "has_logo", "retention", "version"}),
             retention=RetentionOut.model_validate(stored.settings.retention),
+            retention_changes_at=stored.retention_changes_at,
             logo=stored.set_values.get("logo"),
             defaults=DefaultSettingsOut.model_validate(current.defaults),
             changed_at=stored.changed_at,

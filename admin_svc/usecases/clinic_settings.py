@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from admin_svc.domain.audit import AuditLine
-from admin_svc.domain.clinic_settings import CurrentSettings, Logo, SettingsVersion
+from admin_svc.domain.clinic_settings import RETENTION_DELAY, CurrentSettings, Logo, SettingsVersion
 from admin_svc.ports.clinic_settings import SettingsStore
 from admin_svc.usecases.audit import append_to_chain
 from shared.contracts.clinic import CLINIC_ID, ClinicProfile, ClinicSettings
@@ -31,7 +31,7 @@ class ClinicAdministration:
     @retry_on_abort
     async def read(self) -> CurrentSettings:
         """Return the current settings."""
-        return CurrentSettings(await self.store.read_settings(), self.defaults)
+        return CurrentSettings(await self.store.read_settings(self.now() - RETENTION_DELAY), self.defaults)
 
     async def read_logo(self) -> Logo:
         """Return the logo. Raises NoLogo."""
@@ -56,11 +56,11 @@ class ClinicAdministration:
         async with self.store.begin() as tx:
             settings = await tx.find_settings_change(change_id)
             if settings is None:
-                current = await tx.find_settings()
+                current = await tx.find_settings(now - RETENTION_DELAY)
                 settings = current.replace(values, expected_version, change_id, actor, now)
                 if settings != current:
                     await tx.insert_settings(settings)
                     await tx.add_event(settings.changed_event(new_id(), now))
                     line = audit_event(Service.ADMIN, by, "settings.changed", CLINIC_ID, at=now, row_id=settings.id)
                     await append_to_chain(tx, AuditLine.from_event(line, now))
-        return CurrentSettings(settings, self.defaults)
+        return CurrentSettings(settings.in_effect(now), self.defaults)

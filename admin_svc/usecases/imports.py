@@ -16,6 +16,7 @@ from admin_svc.domain.imports import (
     KEEP_OUTCOMES,
     MAX_UNFINISHED,
     NOT_ANSWERED,
+    NOT_DECRYPTED,
     RETRY_AFTER,
     Import,
     ImportKind,
@@ -23,8 +24,10 @@ from admin_svc.domain.imports import (
     ImportRow,
     RowResult,
     RowStatus,
+    RowUnreadable,
+    StoredRow,
 )
-from admin_svc.ports.imports import ImportStore, ProfileImporter
+from admin_svc.ports.imports import ImportStore, ProfileImporter, RowEncryption
 from admin_svc.usecases.audit import append_to_chain
 from shared.contracts.events import AuditRecorded
 from shared.contracts.http import Actor
@@ -54,6 +57,7 @@ class Imports:
     """Files of doctors and patients. A file is stored with the request; `create_waiting` creates its rows."""
 
     store: ImportStore
+    encryption: RowEncryption
     now: Clock
     wake: Callable[[], None]
 
@@ -62,13 +66,16 @@ class Imports:
 
         Raises the refusals of `read_file`, or TooManyImports.
         """
-        rows = await asyncio.to_thread(read_file, kind, content)  # up to 8 MiB are read
+        rows = await asyncio.to_thread(self._read, import_id, kind, content)  # up to 8 MiB are read
         progress = await self._insert(Import(import_id, kind, dry_run, Actor.from_caller(by), self.now()), rows)
         self.wake()
         return progress
 
+    def _read(self, import_id: UUID, kind: ImportKind, content: bytes) -> list[StoredRow]:
+        return [stored_row(import_id, row, self.encryption) for row in read_file(kind, content)]
+
     @retry_on_abort
-    async def _insert(self, imported: Import, rows: Sequence[FileRow]) -> ImportProgress:
+    async def _insert(self, imported: Import, rows: Sequence[StoredRow]) -> ImportProgress:
         async with self.store.begin() as tx:
             is_new = await tx.insert_import(imported, rows)
             if is_new and await tx.count_unfinished_imports() > MAX_UNFINISHED:
@@ -103,6 +110,7 @@ class ImportRunner:
     """
 
     store: ImportStore
+    encryption: RowEncryption
     importers: Mapping[ImportKind, ProfileImporter]
     now: Clock
 
@@ -111,16 +119,27 @@ class ImportRunner:
         imported = await self._find_due()
         if imported is None:
             return 0
-        rows = await self._list_waiting(imported.id)
+        stored = await self._list_waiting(imported.id)
+        rows, unreadable = self._decrypt(imported.id, stored)
         begun, outcomes = await self._check(imported, rows)
-        outcomes += await self._create(imported, begun)
+        outcomes += unreadable + await self._create(imported, begun)
         if imported.has_expired(self.now()):
             decided = {outcome.line for outcome in outcomes}
             outcomes += [RowResult.failed(row.line, NOT_ANSWERED) for row in rows if row.line not in decided]
-        if await self._save(imported.id, outcomes, is_postponed=len(outcomes) < len(rows)):
+        if await self._save(imported.id, outcomes, is_postponed=len(outcomes) < len(stored)):
             await self.store.empty_log()
             log_event("import_finished", import_id=str(imported.id), kind=imported.kind)
         return len(outcomes)
+
+    def _decrypt(self, import_id: UUID, stored: Sequence[StoredRow]) -> tuple[list[ImportRow], list[RowResult]]:
+        """Return the rows with their fields, and the outcomes of those that cannot be read."""
+        rows, unreadable = list[ImportRow](), list[RowResult]()
+        for row in stored:
+            try:
+                rows.append(waiting_row(import_id, row, self.encryption))
+            except RowUnreadable:
+                unreadable.append(RowResult.failed(row.line, NOT_DECRYPTED))
+        return rows, unreadable
 
     async def _check(self, imported: Import, rows: Sequence[ImportRow]) -> tuple[list[ImportRow], list[RowResult]]:
         """Return the rows to create, and the outcomes of the others that are decided. The rows to create are marked."""
@@ -164,7 +183,7 @@ class ImportRunner:
         return await self.store.find_due_import(self.now())
 
     @retry_on_abort
-    async def _list_waiting(self, import_id: UUID) -> list[ImportRow]:
+    async def _list_waiting(self, import_id: UUID) -> list[StoredRow]:
         return await self.store.list_waiting_rows(import_id, ROWS_AT_ONCE)
 
     @retry_on_abort
@@ -193,6 +212,20 @@ class ImportRetention:
     async def delete_old(self) -> int:
         """Delete up to DELETED_AT_ONCE imports; return how many."""
         return await self.store.delete_imports(self.now() - KEEP_OUTCOMES, DELETED_AT_ONCE)
+
+
+def stored_row(import_id: UUID, row: FileRow, encryption: RowEncryption) -> StoredRow:
+    """Return a row of a file as it is stored: with encrypted fields, or with the reason why it cannot be used."""
+    if row.refusal is not None:
+        return StoredRow(row.line, None, RowStatus.FAILED, None, row.refusal)
+    return StoredRow(row.line, row.id, RowStatus.PENDING, encryption.encrypt(import_id, row.line, row.fields))
+
+
+def waiting_row(import_id: UUID, row: StoredRow, encryption: RowEncryption) -> ImportRow:
+    """Return a row that waits, with its fields. Raises RowUnreadable."""
+    if row.target_id is None or row.encrypted is None:
+        raise RowUnreadable
+    return ImportRow(row.line, row.target_id, row.status, encryption.decrypt(import_id, row.line, row.encrypted))
 
 
 def _audit_event(imported: Import, rows: int) -> AuditRecorded:

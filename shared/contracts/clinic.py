@@ -33,7 +33,8 @@ class RetentionPeriods(ReadModel):
 class ClinicSettings(ReadModel):
     """The body of `GET /internal/settings`: what an admin has set. A field that is None was not set.
 
-    The first of `languages` (BCP 47) is that of people who gave none. `version` is 1 until something is set for the first time.
+    The first of `languages` (BCP 47) is that of people who gave none. `former_retention` are the periods that were set in the last days: a
+    shorter one does not count yet. `version` is 1 until something is set for the first time.
     """
 
     name: str | None = None
@@ -45,6 +46,7 @@ class ClinicSettings(ReadModel):
     reminder_offsets_minutes: list[int] | None = None
     cancellation_policy: str | None = None
     retention: RetentionPeriods = Field(default_factory=RetentionPeriods)
+    former_retention: list[RetentionPeriods] = Field(default_factory=list)
     has_logo: bool = False
     version: int = 1
 
@@ -66,6 +68,7 @@ class ClinicProfile:
     reminder_offsets_minutes: tuple[int, ...] = ()
     cancellation_policy: str | None = None
     retention: RetentionPeriods = field(default_factory=RetentionPeriods)
+    former_retention: tuple[RetentionPeriods, ...] = ()
     has_logo: bool = False
     version: int = 1
 
@@ -77,7 +80,16 @@ class ClinicProfile:
             changes |= {"languages": tuple(settings.languages), "locale": settings.languages[0]}
         if settings.reminder_offsets_minutes is not None:
             changes["reminder_offsets_minutes"] = tuple(settings.reminder_offsets_minutes)
-        return replace(self, **changes, retention=settings.retention, has_logo=settings.has_logo, version=settings.version)
+        changes |= {"retention": settings.retention, "former_retention": tuple(settings.former_retention)}
+        return replace(self, **changes, has_logo=settings.has_logo, version=settings.version)
+
+    def retention_of(self, period: str, default: int) -> int:
+        """Return how long something is kept, in the unit of the field `period` of RetentionPeriods.
+
+        `default` is the environment's value. A shorter period counts only when it is set for some days, so that it can be undone before
+        anything is deleted.
+        """
+        return max(getattr(periods, period) or default for periods in (self.retention, *self.former_retention))
 
 
 MAX_SETTINGS_AGE = timedelta(minutes=1)

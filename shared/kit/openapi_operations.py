@@ -32,6 +32,7 @@ from shared.kit.problems import (
     refusals,
 )
 from shared.kit.raw_body import RawBody
+from shared.kit.response_headers import vary_with_time
 from shared.kit.routes import ServiceRoute, all_dependencies
 from shared.kit.token_endpoint import TokenRoute
 
@@ -93,7 +94,7 @@ def describe_operation(operation: Json, route: APIRoute, schemas: dict[str, Json
     dependencies = [dependency.call for dependency in all_dependencies(route.dependant)]
     operation["security"] = _security(dependencies)
     is_tagged = _has_version(operation["responses"].get("200", {}), schemas)
-    if is_tagged and "GET" in (route.methods or ()):
+    if is_tagged and "GET" in (route.methods or ()) and vary_with_time not in dependencies:
         operation["responses"]["304"] = {"description": "The resource still has the version in If-None-Match."}
     if parameters := _header_parameters(route, dependencies, "304" in operation["responses"]):
         operation["parameters"] = operation.get("parameters", []) + parameters

@@ -234,6 +234,7 @@ class Distributed:
             "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"],
             "AUTH_KEY_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "PATIENT_RECORD_KEYS": new_record_key("1"),
+            "ADMIN_IMPORT_KEY": f"{uuid4().hex}{uuid4().hex}",
             "APPOINTMENT_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_MAIL_URL": f"smtp://127.0.0.1:{self.smtp.port}",

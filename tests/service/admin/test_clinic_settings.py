@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from admin_svc.domain.clinic_settings import MAX_LOGO_BYTES
-from shared.contracts.clinic import CLINIC_ID
+from shared.contracts.clinic import CLINIC_ID, RetentionPeriods
 from shared.contracts.events import AuditRecorded, SettingsChanged
 from shared.contracts.identity import Role
 from tests.running import RunningService, run_service
@@ -128,6 +129,31 @@ async def test_the_history_says_who_changed_what_from_what_to_what(admin: Runnin
     assert ([change["version"] for change in rest["items"]], rest["next"]) == ([2], None)
 
 
+async def test_shorter_retention_takes_effect_after_a_week_and_can_be_set_back_until_then(admin: RunningService) -> None:
+    async def fetch() -> dict[str, Any]:
+        response = await admin.http.get("/internal/settings", headers=service_bearer("patient-service"))
+        return {name: response.json()[name] for name in ("retention", "former_retention")}
+
+    unset: dict[str, Any] = dict.fromkeys(RetentionPeriods.model_fields)
+    long, short = unset | {"records_years": 30}, unset | {"records_years": 3}
+    first = (await put(admin, {"retention": {"records_years": 30}}, '"1"')).json()
+    assert (first["retention_changes_at"], (await fetch())["former_retention"]) == ("2026-03-09T12:00:00Z", [unset])
+    await admin.advance(timedelta(days=7))
+    assert ((await read(admin))["retention_changes_at"], await fetch()) == (None, {"retention": long, "former_retention": []})
+    shorter = await put(admin, {"retention": {"records_years": 3}}, '"2"')
+    assert shorter.json()["retention_changes_at"] == "2026-03-16T12:00:00Z"
+    assert await fetch() == {"retention": short, "former_retention": [long]}
+    await put(admin, {"name": "Other", "retention": {"records_years": 3}}, '"3"')
+    assert (await read(admin))["retention_changes_at"] == "2026-03-16T12:00:00Z", "another change does not shorten the wait"
+    await admin.advance(timedelta(days=6))
+    await put(admin, {"retention": {"records_years": 30}}, '"4"')
+    assert ((await read(admin))["retention_changes_at"], (await fetch())["former_retention"]) == (None, []), "set back in time"
+    await put(admin, {"retention": {"records_years": 3}}, '"5"')
+    assert (await read(admin))["retention_changes_at"] == "2026-03-22T12:00:00Z"
+    await admin.advance(timedelta(days=7))
+    assert ((await read(admin))["retention_changes_at"], await fetch()) == (None, {"retention": short, "former_retention": []})
+
+
 async def test_everybody_sees_the_clinic_and_its_logo(admin: RunningService) -> None:
     assert (await admin.http.get("/clinic/logo")).json()["code"] == "no_logo"
     await put(admin, SETTINGS, '"1"')
@@ -154,12 +180,14 @@ async def test_services_fetch_what_is_set_without_the_logo_itself(admin: Running
         ({"languages": []}, "/languages", "too_short"),
         ({"languages": ["de", "DE"]}, "/languages", "duplicate_item"),
         ({"reminder_offsets_minutes": [60, 60]}, "/reminder_offsets_minutes", "duplicate_item"),
-        ({"retention": {"records_years": 0}}, "/retention/records_years", "greater_than_equal"),
+        ({"retention": {"records_years": 2}}, "/retention/records_years", "greater_than_equal"),
+        ({"retention": {"messages_days": 29}}, "/retention/messages_days", "greater_than_equal"),
+        ({"retention": {"accesses_days": 364}}, "/retention/accesses_days", "greater_than_equal"),
         ({"opening_hours": "always"}, "/opening_hours", "extra_forbidden"),
         ({"email": "nobody"}, "/email", "not_an_email"),
         ({"cancellation_policy": " "}, "/cancellation_policy", "too_short"),
     ],
-    ids=["zone", "name", "no-language", "language-twice", "offset-twice", "retention", "unknown", "email", "policy"],
+    ids=["zone", "name", "no-language", "language-twice", "offset-twice", "records", "messages", "accesses", "unknown", "email", "policy"],
 )
 async def test_a_wrong_setting_is_refused_and_changes_nothing(
     admin: RunningService, changes: dict[str, Any], pointer: str, code: str

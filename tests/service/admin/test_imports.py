@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from admin_svc.domain.imports import MAX_UNFINISHED
 from admin_svc.repository.tables import IMPORT_ROWS, IMPORTS
@@ -173,6 +173,52 @@ async def test_nothing_of_a_row_is_kept_once_it_is_decided(admin: RunningService
     async with Database(sql_url) as database, database.read() as connection:
         assert await connection.scalar(select(func.count()).select_from(IMPORT_ROWS)) == 0
         assert await connection.scalar(select(func.count()).select_from(IMPORTS)) == 0
+
+
+async def test_rows_that_wait_are_encrypted(admin: RunningService, profiles: FakeOwners, sql_url: str) -> None:
+    profiles.fails = "before"
+    uploaded = await upload(admin, "patients", PATIENTS)
+    async with Database(sql_url) as database, database.read() as connection:
+        rows = (await connection.execute(select(IMPORT_ROWS))).all()
+        assert len(rows) == 2
+        for canary in ("Mina", "1984", "+49 30", "4711"):
+            assert canary not in str(rows)
+    async with Database(sql_url) as database, database.write() as connection:
+        await connection.execute(update(IMPORT_ROWS).where(IMPORT_ROWS.c.line == rows[0].line).values(fields=rows[1].fields))
+    profiles.fails = None
+    await admin.advance(timedelta(minutes=1))
+    result = await outcome(admin, uploaded)
+    statuses = [(row["status"], row["code"]) for row in result["rows"]]
+    assert statuses == [("failed", "row_unreadable"), ("created", None)], "a row is bound to its line"
+
+
+async def test_rows_of_another_key_fail_and_the_file_can_be_sent_again(tmp_path: Path, sql_url: str, profiles: FakeOwners) -> None:
+    profiles.fails = "before"
+    async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url, import_key="a" * 40) as admin:
+        uploaded = await upload(admin, "patients", PATIENTS)
+    profiles.fails = None
+    async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url, import_key="b" * 40) as admin:
+        await admin.advance(timedelta(minutes=1))
+        assert {row["code"] for row in (await outcome(admin, uploaded))["rows"]} == {"row_unreadable"}
+        assert (await outcome(admin, await upload(admin, "patients", PATIENTS)))["created"] == 2
+
+
+async def test_a_restart_in_the_middle_of_a_file_goes_on_and_creates_nobody_twice(
+    tmp_path: Path, sql_url: str, profiles: FakeOwners
+) -> None:
+    """The instance ends after the rows were created and before it has recorded that."""
+    profiles.fails = "after"
+    async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url) as admin:
+        uploaded = await upload(admin, "doctors", DOCTORS)
+        await admin.run_until_idle()
+        begun = len(profiles.profiles)
+        assert 0 < begun < 45
+    profiles.fails = None
+    async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url) as admin:
+        await admin.advance(timedelta(minutes=1))
+        result = await outcome(admin, uploaded)
+    assert (result["created"], result["unchanged"], result["failed"], len(profiles.profiles)) == (45, 0, 0, 45)
+    assert {row["id"] for row in result["rows"]} == set(profiles.profiles)
 
 
 async def test_the_rows_are_paged(admin: RunningService, profiles: FakeOwners) -> None:

@@ -51,6 +51,15 @@ def test_what_is_set_replaces_the_environment_and_the_rest_stays() -> None:
     assert DEFAULTS.with_settings(ClinicSettings(reminder_offsets_minutes=[])).reminder_offsets_minutes == ()
 
 
+def test_a_shorter_period_counts_when_no_longer_one_was_set_lately_and_a_longer_one_at_once() -> None:
+    def kept_years(now: int | None, *former: int | None) -> int:
+        periods = [RetentionPeriods(records_years=years) for years in (now, *former)]
+        return DEFAULTS.with_settings(ClinicSettings(retention=periods[0], former_retention=periods[1:])).retention_of("records_years", 10)
+
+    assert (kept_years(None), kept_years(5), kept_years(20)) == (10, 5, 20)
+    assert (kept_years(5, 20), kept_years(5, None), kept_years(None, 20), kept_years(30, 20)) == (20, 10, 20, 30)
+
+
 async def test_settings_are_fetched_again_after_a_minute_and_at_once_after_a_change_was_announced() -> None:
     admin = FakeAdmin()
     follower, clock = a_follower(admin)
