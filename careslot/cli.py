@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,9 +20,25 @@ from careslot.client.options import (
     UrlOption,
     ZoneOption,
     note_options,
+    require_used_options,
 )
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Careslot books health-care appointments.")
+
+# The commands that do not use the API, and which of the common options each of them has.
+USED_OPTIONS: dict[str, tuple[str, ...]] = {
+    "serve": (),
+    "migrate": (),
+    "rotate-keys": (),
+    "check": ("as_json", "output"),
+    "healthcheck": ("url", "as_json", "output"),
+    "verify": ("as_json", "output"),
+    "backup": (),
+    "restore": (),
+    "repeat-erasures": (),
+    "rebuild": (),
+}
+DEFAULT_GATEWAY_URL = "http://127.0.0.1:8000"
 
 
 def _print_version(is_given: bool) -> None:
@@ -45,7 +62,10 @@ def main(
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and end.")] = False,
 ) -> None:
     """Careslot books health-care appointments."""
-    note_options(context, CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait))
+    options = CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait)
+    if (used := USED_OPTIONS.get(context.invoked_subcommand or "")) is not None:
+        require_used_options(options, used)
+    note_options(context, options)
 
 
 @app.command()
@@ -93,46 +113,61 @@ def rotate_keys(
 
 
 @app.command()
-def check() -> None:
-    """Check configuration and connections. Prints a line per fault; exits with 1 if there is one."""
+def check(context: typer.Context, as_json: JsonOption = False, output: FormOption = None) -> None:
+    """Check configuration and connections. Prints a line per fault, or `{"faults": [...]}`; exits with 1 if there is a fault."""
     from careslot.operations import list_faults
 
+    is_json = note_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
     faults = list_faults()
-    for fault in faults:
+    if is_json:
+        typer.echo(json.dumps({"faults": faults}))
+    for fault in [] if is_json else faults:
         typer.echo(fault, err=True)
     if faults:
         raise typer.Exit(1)
-    typer.echo("all is well")
+    if not is_json:
+        typer.echo("all is well")
 
 
 @app.command()
 def healthcheck(
-    url: Annotated[str, typer.Option(help="Address of a server: the gateway, or one service.")] = "http://127.0.0.1:8000",
+    context: typer.Context,
+    url: Annotated[
+        str | None, typer.Option(help=f"Address of a server: the gateway, or one service. Default: {DEFAULT_GATEWAY_URL}.")
+    ] = None,
+    as_json: JsonOption = False,
+    output: FormOption = None,
 ) -> None:
     """Print whether a server is ready. Exits with 1 if it runs but is not ready, with 2 if it does not answer."""
     from careslot.healthcheck import DESCRIPTIONS, check_health
 
-    health = check_health(url.rstrip("/"))
-    typer.echo(f"{url} {DESCRIPTIONS[health]}")
+    options = note_options(context, CommonOptions(url=url, as_json=as_json, output=output)).options
+    address = (options.url or DEFAULT_GATEWAY_URL).rstrip("/")
+    is_json, health = options.is_json_or_text(), check_health(address)
+    typer.echo(json.dumps({"url": address, "health": health.name.lower()}) if is_json else f"{address} {DESCRIPTIONS[health]}")
     raise typer.Exit(health)
 
 
 @app.command()
 def verify(
+    context: typer.Context,
     data: Annotated[
         Path | None, typer.Option(help="Folder of an embedded installation. Default: what the environment names, or careslot-data.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document, as docs/promises.md describes it.")] = False,
+    as_json: JsonOption = False,
+    output: FormOption = None,
     repair_plan: Annotated[bool, typer.Option("--repair-plan", help="Say for each fault what an admin can do.")] = False,
     patience: Annotated[float, typer.Option(min=0, max=3600, help="Seconds over which what seems wrong is looked at again.")] = 30.0,
 ) -> None:
     """Read every store and prove what the product promises. Changes nothing, and the product may run meanwhile.
 
-    Exits with 1 if there is a fault, with a line for each, and with 4 if a store cannot be read.
+    Exits with 1 if there is a fault, with a line for each, and with 4 if a store cannot be read. docs/promises.md describes the JSON
+    document.
     """
     from careslot.auditor.command import verify as run
 
-    run(data, as_json=as_json, with_repairs=repair_plan, patience_seconds=patience)
+    is_json = note_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
+    run(data, as_json=is_json, with_repairs=repair_plan, patience_seconds=patience)
 
 
 @app.command()

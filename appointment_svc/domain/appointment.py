@@ -223,15 +223,16 @@ class Appointment:
         change: Change,
         restored_doctor: DoctorSnapshot | None = None,
         override: StaffOverride | None = None,
+        lifts_again: bool = False,
     ) -> Self:
         """Return the appointment after the transition that leads to `status`; unchanged if it has that status.
 
-        `override` is for an appointment that is restored.
+        `override` and `lifts_again` are for an appointment that is restored.
         """
         if status is self.status:
             return self
         if status is AppointmentStatus.BOOKED and self.status in RESTORABLE:
-            return self.restore(change, restored_doctor, override)
+            return self.restore(change, restored_doctor, override, lifts_again=lifts_again)
         transitions: dict[AppointmentStatus, Callable[[Change], Self]] = {
             AppointmentStatus.CANCELLED: self.cancel,
             AppointmentStatus.CHECKED_IN: self.check_in,
@@ -332,10 +333,17 @@ class Appointment:
         intent = moved._new_intent(IntentKind.MOVE, change, revision=self.sync.revision + 1, override=override)
         return replace(self, sync=replace(self.sync, intent=intent))
 
-    def restore(self, change: Change, doctor: DoctorSnapshot | None = None, override: StaffOverride | None = None) -> Self:
+    def restore(
+        self,
+        change: Change,
+        doctor: DoctorSnapshot | None = None,
+        override: StaffOverride | None = None,
+        *,
+        lifts_again: bool = False,
+    ) -> Self:
         """Return the appointment with an intent to book its time again, with the doctor as they are now.
 
-        A rule that was lifted for it before is lifted again.
+        With `lifts_again`, or while it has its time, a rule that was lifted for it before is lifted again.
 
         A missed appointment still has its reservation, and nothing in the calendar changes. A checked-in visit counts as begun in the
         calendar, so that a new request must take this back.
@@ -345,6 +353,8 @@ class Appointment:
         revision = self.sync.revision if self.status is AppointmentStatus.MISSED else self.sync.revision + 1
         current = replace(self, doctor=doctor or self.doctor)
         intent = current._new_intent(IntentKind.RESTORE, change, revision=revision, override=override)
+        if lifts_again or self.has_reservation:
+            intent = replace(intent, override=intent.override or self.overridden)
         return replace(self, sync=replace(self.sync, intent=intent))
 
     def with_reclaim(self, change: Change, newer_than: int = 0) -> Self:

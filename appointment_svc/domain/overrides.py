@@ -39,10 +39,12 @@ class OverridePolicy:
 
     def require_may_override(self, caller: Caller, override: StaffOverride | None) -> None:
         """Raise OverrideNotAllowed if the caller asks for an override and may not lift this rule."""
-        if override is None or caller.role is Role.ADMIN:
-            return
-        if caller.role is not Role.RECEPTION or override.code not in self.reception:
+        if override is not None and not self.may_lift(caller, override.code):
             raise OverrideNotAllowed
+
+    def may_lift(self, caller: Caller, code: OverrideCode) -> bool:
+        """Return True if the caller may lift this rule."""
+        return caller.role is Role.ADMIN or (caller.role is Role.RECEPTION and code in self.reception)
 
 
 ADMINS_ONLY = OverridePolicy()

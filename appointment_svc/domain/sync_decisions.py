@@ -192,8 +192,8 @@ def reservation_request(appointment: Appointment, intent: Intent) -> ReserveTime
 
 
 def _lifted_rule(appointment: Appointment, intent: Intent) -> OverrideCode | None:
-    """Return the rule to lift: that of the intent, or that of the appointment where its own time is requested again."""
-    kept = appointment.overridden if intent.kind in (IntentKind.RECLAIM, IntentKind.RESTORE) else None
+    """Return the rule to lift: that of the intent, or that of the appointment where the time that it has is requested again."""
+    kept = appointment.overridden if intent.kind is IntentKind.RECLAIM else None
     override = intent.override or kept
     return override.code if override else None
 

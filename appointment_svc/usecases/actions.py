@@ -118,10 +118,15 @@ class AppointmentActions:
     async def restore(self, context: ActionContext) -> Appointment:
         """Book a cancelled, declined or missed appointment again at its old time, or undo a mistaken check-in.
 
-        Raise DoctorInactive or PatientInactive if either is not active any more.
+        A rule that was lifted for it is lifted again only if the caller may lift it. Raise DoctorInactive or PatientInactive if either is
+        not active any more.
         """
         doctor = await self._find_doctor_to_restore(context)
-        return await self.apply(context, lambda current, change: current.restore(change, doctor))
+
+        def restore(current: Appointment, change: Change) -> Appointment:
+            return current.restore(change, doctor, lifts_again=self._may_lift_again(context.caller, current))
+
+        return await self.apply(context, restore)
 
     async def amend(self, context: ActionContext, fields: dict[str, Any]) -> Appointment:
         """Change reason or intake."""
@@ -148,7 +153,8 @@ class AppointmentActions:
         restored_doctor = await self._find_doctor_to_restore(status_context) if status is AppointmentStatus.BOOKED else None
 
         def set_status(current: Appointment, change: Change) -> Appointment:
-            return current.transition_to(status or current.status, change, restored_doctor, override)
+            lifts_again = self._may_lift_again(context.caller, current)
+            return current.transition_to(status or current.status, change, restored_doctor, override, lifts_again)
 
         current = await self._get_visible(context)
         if (starts_at is None and doctor_id is None) or current.already_applied(status_id):
@@ -176,6 +182,10 @@ class AppointmentActions:
             return completed
 
         return (await retry_on_row_changed(apply_once)).as_seen_by(context.caller)
+
+    def _may_lift_again(self, caller: Caller, current: Appointment) -> bool:
+        """Return True if the caller may lift the rule that was lifted for an appointment."""
+        return current.overridden is not None and self.override_policy.may_lift(caller, current.overridden.code)
 
     def _change(self, context: ActionContext, note: str | None) -> Change:
         return Change(Actor.from_caller(context.caller), self.now(), context.operation_id, event_id=new_id(), note=note)

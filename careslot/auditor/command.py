@@ -20,6 +20,7 @@ from careslot.auditor.findings import Finding
 from careslot.auditor.looks import Auditor, AuditResult
 from careslot.auditor.repairs import CODES
 from careslot.auditor.stores import SERVICES_WITH_STORE, Stores, StoresUnreadable, open_configured, open_folder
+from careslot.client.failures import Unreachable
 from shared.contracts.values import format_instant
 
 DEFAULT_FOLDER = Path("careslot-data")
@@ -34,13 +35,10 @@ def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_sec
     try:
         result = asyncio.run(audit(stores, patience_seconds=patience_seconds))
     except StoresUnreadable as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(UNREACHABLE) from None
+        raise _unreadable(str(error), as_json=as_json) from None
     except (SQLAlchemyError, OSError) as error:
-        typer.echo(
-            f"a store cannot be read: {type(error).__name__}. Is it of this release? `careslot migrate` brings it up to date.", err=True
-        )
-        raise typer.Exit(UNREACHABLE) from None
+        detail = f"a store cannot be read: {type(error).__name__}. Is it of this release? `careslot migrate` brings it up to date."
+        raise _unreadable(detail, as_json=as_json) from None
     typer.echo(
         json.dumps(result_document(result, with_repairs=with_repairs), indent=1)
         if as_json
@@ -48,6 +46,12 @@ def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_sec
     )
     if result.faults:
         raise typer.Exit(FAULTS_FOUND)
+
+
+def _unreadable(detail: str, *, as_json: bool) -> typer.Exit:
+    """Print why nothing could be checked, with `as_json` as a problem document, and return how the command ends."""
+    typer.echo(json.dumps(Unreachable(detail).to_problem()) if as_json else detail, err=True)
+    return typer.Exit(UNREACHABLE)
 
 
 def _open_default() -> AbstractAsyncContextManager[Stores]:

@@ -84,6 +84,10 @@ class PlatformApi:
         """Return the JSON of a GET. Parameters that are None are left out; lists are repeated."""
         return self.json_of(ClientRequest("GET", path, params))
 
+    def get_as_anyone(self, path: str) -> Any:
+        """Return the JSON of a GET that needs no account, also when the session has ended."""
+        return self.json_of(ClientRequest("GET", path, is_anonymous=True))
+
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None, if_match: Any = None, **params: Any) -> Any:
         """Send a change and return the JSON of the answer, None if it has none. A POST without `key` gets a key of its own."""
         headers = {"If-Match": f'"{if_match}"'} if if_match is not None else None

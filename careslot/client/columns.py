@@ -145,6 +145,7 @@ IMPORT_ROW = (
     TableColumn("line", "line"),
     STATUS,
     TableColumn("code", "code"),
+    TableColumn("field", "pointer"),
     TableColumn("detail", "detail"),
     ID,
 )
@@ -156,6 +157,18 @@ BULK_ITEM = (
     _instant("start", "starts_at"),
     TableColumn("doctor id", "doctor_id", ColumnFormat.ID),
     _instant("proposal", "proposal.starts_at"),
+)
+REPORT_PERIOD = (_instant("from", "from"), _instant("to", "to"))
+OVERVIEW = (
+    TableColumn("date", "date"),
+    TableColumn("to approve", "requested"),
+    TableColumn("booked", "booked"),
+    TableColumn("arrived", "arrived"),
+    TableColumn("waiting", "waiting"),
+    TableColumn("in progress", "in_progress"),
+    TableColumn("done", "done"),
+    TableColumn("missed", "missed"),
+    TableColumn("cancelled", "cancelled"),
 )
 ALTERNATIVE = (_instant("start", "starts_at"), TableColumn("doctor id", "doctor_id", ColumnFormat.ID))
 

@@ -79,6 +79,10 @@ class NameLookup:
         doctors = self._api.items("/doctors", service_id=service_id)
         return {doctor["id"]: titled_name(doctor) for doctor in doctors if doctor["id"] in wanted}
 
+    def all_doctor_names(self) -> dict[str, str]:
+        """Return the names of all doctors who can be booked, by id."""
+        return {doctor["id"]: titled_name(doctor) for doctor in self._api.items("/doctors")}
+
     def _role(self) -> str:
         account = self._api.tokens.account()
         return str(account.get("role")) if account else ""

@@ -7,7 +7,7 @@ import inspect
 import os
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Annotated, Any
@@ -90,6 +90,8 @@ COMMON: dict[str, tuple[Any, Any]] = {  # parameter of a function: its type and 
     "max_wait": (MaxWaitOption, None),
 }
 
+COMMON_NAMES = {name: f"--{name.replace('_', '-')}" for name in COMMON} | {"as_json": "--json"}
+
 
 @dataclass(frozen=True, slots=True)
 class CommonOptions:
@@ -115,6 +117,12 @@ class CommonOptions:
             raise typer.BadParameter(f"--json contradicts --output {self.output}")
         return OutputForm.JSON if self.as_json else self.output or OutputForm.TABLE
 
+    def is_json_or_text(self) -> bool:
+        """Return whether to print JSON, for a command that prints no list. Raises typer.BadParameter for CSV."""
+        if self.form is OutputForm.CSV:
+            raise typer.BadParameter("this command prints sentences or JSON, but no CSV")
+        return self.form is OutputForm.JSON
+
 
 @dataclass(slots=True)
 class Invocation:
@@ -134,6 +142,14 @@ def note_options(context: typer.Context, options: CommonOptions) -> Invocation:
     noted = Invocation(invocation.environment, invocation.options.overridden_by(options))
     context.obj = noted
     return noted
+
+
+def require_used_options(options: CommonOptions, used: Collection[str]) -> None:
+    """Raise typer.BadParameter for an option that was given before a command which does not have it, rather than ignore it."""
+    given = [option.name for option in fields(options) if getattr(options, option.name) not in (None, False)]
+    unused = [COMMON_NAMES[name] for name in given if name not in used]
+    if unused:
+        raise typer.BadParameter(f"this command has no {' and no '.join(unused)}")
 
 
 CommandFunction = Callable[..., None]

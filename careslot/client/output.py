@@ -71,6 +71,10 @@ class Printer:
         """Print a text that is made for programs, as it is."""
         write(sys.stdout, text if text.endswith("\n") else f"{text}\n")
 
+    def print_part(self, text: str) -> None:
+        """Print a part of a text that is made for programs, without a line end of its own."""
+        write(sys.stdout, text)
+
     def note(self, text: str) -> None:
         """Tell the person at the terminal something beside the result. Programs that asked for JSON or CSV get nothing."""
         if self.form is OutputForm.TABLE or self._environment.terminals.error:

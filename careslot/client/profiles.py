@@ -7,26 +7,33 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from careslot.client.failures import Unreachable, UsageFault
 from careslot.client.stored_files import make_private_folder, read_document, write_document
+from careslot.client.times import to_api
 
 DEFAULT_PROFILE = "default"
 DEFAULT_URL = "http://localhost:8000"
 PROFILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+ZONE_KEPT_FOR = timedelta(days=1)
 LOCK_SECONDS = 60.0  # longer than one renewal takes
 
 
 @dataclass(frozen=True, slots=True)
 class SavedProfile:
-    """The address of a clinic's platform and, once it is known, the clinic's time zone."""
+    """The address of a clinic's platform and, once it is known, the clinic's time zone. `zone_read_at` is when it was (RFC 3339, UTC)."""
 
     url: str
     time_zone: str | None = None
+    zone_read_at: str | None = None
+
+    def knows_zone_at(self, instant: datetime) -> bool:
+        """Return whether the time zone was read so lately that the clinic can hardly have another one."""
+        return self.zone_read_at is not None and instant - datetime.fromisoformat(self.zone_read_at) < ZONE_KEPT_FOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class SavedProfiles:
     def all(self) -> dict[str, SavedProfile]:
         """Return all profiles by name."""
         stored = (read_document(self._path) or {}).get("profiles", {})
-        return {name: SavedProfile(fields["url"], fields.get("time_zone")) for name, fields in stored.items()}
+        return {name: SavedProfile(fields["url"], fields.get("time_zone"), fields.get("zone_read_at")) for name, fields in stored.items()}
 
     def save(self, name: str, profile: SavedProfile) -> None:
         """Add or replace a profile."""
@@ -61,11 +68,11 @@ class SavedProfiles:
             stored = {known: asdict(entry) for known, entry in self.all().items()}
             write_document(self._path, {"profiles": stored | {name: asdict(profile)}})
 
-    def save_time_zone(self, name: str, url: str, time_zone: str) -> None:
+    def save_time_zone(self, name: str, url: str, time_zone: str, read_at: datetime) -> None:
         """Note a clinic's time zone in the profile of that name, if it is of the platform at `url`."""
         profile = self.all().get(name)
-        if profile is not None and profile.url == url and profile.time_zone != time_zone:
-            self.save(name, replace(profile, time_zone=time_zone))
+        if profile is not None and profile.url == url:
+            self.save(name, replace(profile, time_zone=time_zone, zone_read_at=to_api(read_at)))
 
     def delete(self, name: str) -> None:
         """Delete a profile, if there is one of that name."""

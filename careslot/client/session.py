@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from careslot.client.environment import ClientEnvironment
-from careslot.client.failures import Declined, NotSignedIn, RequestRefused, UsageFault
+from careslot.client.failures import Declined, RequestRefused, Unreachable, UsageFault
 from careslot.client.lookup import NameLookup, as_id
 from careslot.client.options import CommonOptions, Invocation
 from careslot.client.profiles import (
@@ -96,7 +96,7 @@ class ClientSession:
         """Ask the platform for the clinic's zone and note it in the profile; what was noted stays if the platform does not say."""
         asked = self._ask_for_zone()
         if asked:
-            self.profiles.save_time_zone(self.profile_name, self.url, asked)
+            self._note_zone(asked)
 
     def close(self) -> None:
         """Close the connections."""
@@ -104,26 +104,27 @@ class ClientSession:
             self.api.close()
 
     def _clinic_zone(self) -> ZoneInfo:
-        if self.profile.time_zone:
-            return zone_named(self.profile.time_zone)
+        """Return the zone that the profile has from a day ago at most, else that of the clinic now, else an older one, else UTC."""
+        known = self.profile.time_zone
+        if known and self.profile.knows_zone_at(self.environment.now()):
+            return zone_named(known)
         asked = self._ask_for_zone()
-        if not asked:
+        if asked:
+            self._note_zone(asked)
+        elif not known:
             self.printer.note("The clinic's time zone is not known; times are in UTC.")
-            return zone_named("UTC")
-        self.profiles.save_time_zone(self.profile_name, self.url, asked)
-        return zone_named(asked)
+        return zone_named(asked or known or "UTC")
+
+    def _note_zone(self, time_zone: str) -> None:
+        self.profiles.save_time_zone(self.profile_name, self.url, time_zone, self.environment.now())
 
     def _ask_for_zone(self) -> str | None:
-        """Return the zone of the clinic's settings, which only staff may read, else that of its first doctor. None if there is neither."""
-        for path, place in (("/admin/settings", ("time_zone",)), ("/doctors?limit=1", ("items", 0, "time_zone"))):
-            try:
-                document: Any = self.api.get(path)
-                for step in place:
-                    document = document[step]
-                return str(document)
-            except (RequestRefused, NotSignedIn, LookupError, TypeError):
-                continue
-        return None
+        """Return the zone of the clinic, which everybody may know; None if the platform does not say."""
+        try:
+            clinic: Any = self.api.get_as_anyone("/clinic")
+            return zone_named(clinic["time_zone"]).key
+        except (RequestRefused, Unreachable, UsageFault, LookupError, TypeError):
+            return None
 
 
 def open_session(invocation: Invocation) -> ClientSession:

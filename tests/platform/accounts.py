@@ -68,6 +68,22 @@ def register_patient(platform: Platform, name: str = "Mina Park", time_zone: str
     return User(platform, response["account"] | {"email": registration["email"]}, response["access_token"], response["refresh_token"])
 
 
+def create_receptionist(admin: User) -> User:
+    """Create a receptionist, and sign in."""
+    email = f"r{uuid4().hex[:12]}@desk.example"
+    body = {"email": email, "role": "reception", "password": PASSWORD, "full_name": "Rita Front"}
+    admin.request("POST", "/admin/users", body, status=201)
+    desk = sign_in(admin.platform, email, PASSWORD)
+    desk.account["email"] = email
+    return desk
+
+
+def zone_of_late_morning() -> str:
+    """Return a zone in which it is between ten and eleven, so that no midnight falls into the test."""
+    west = datetime.now(UTC).hour - 10  # the signs of these zones are those of POSIX: Etc/GMT+5 is five hours behind UTC
+    return f"Etc/GMT{west:+d}" if -14 <= west <= 12 else f"Etc/GMT{west - 24:+d}"
+
+
 def create_service_type(admin: User, **changes: Any) -> dict[str, Any]:
     """Create a service type of 30 minutes that needs no approval."""
     body = {

@@ -33,6 +33,7 @@ from tests.servers import server
 
 ADMIN = {"email": "admin@clinic.example", "password": "correct horse battery staple"}
 RATE_SCALE = {"GATEWAY_RATE_SCALE": "1000"}  # the tests send more requests from one address than the limits allow
+RECEPTION = {"APPOINTMENT_RECEPTION_MAY_OVERRIDE": "overbook"}
 TIMEOUT_SECONDS = 120  # a start takes six seconds on an idle machine, and much longer while other tests run
 PORTS = range(20_000, 32_000)  # below the ports of outgoing connections, so that a free port is still free when its server starts
 
@@ -126,7 +127,7 @@ class Embedded:
     def start(self) -> None:
         admin = {"CARESLOT_BOOTSTRAP_ADMIN_EMAIL": ADMIN["email"], "CARESLOT_BOOTSTRAP_ADMIN_PASSWORD": ADMIN["password"]}
         arguments = ("-m", "careslot", "serve", "--dev", "--port", str(self.port), "--data", str(self.data))
-        environment = admin | RATE_SCALE | {"CARESLOT_TIME_ZONE": self.time_zone}
+        environment = admin | RATE_SCALE | RECEPTION | {"CARESLOT_TIME_ZONE": self.time_zone}
         self.process = Process(sys.executable, *arguments, environment=environment, log=self.log)
         self.process.wait_until_ready(self.url)
 
@@ -239,7 +240,8 @@ class Distributed:
             "NOTIFY_LINK_SECRET": f"{uuid4().hex}{uuid4().hex}",
             "NOTIFY_MAIL_URL": f"smtp://127.0.0.1:{self.smtp.port}",
             "NOTIFY_MAIL_FROM": "clinic@careslot.example",
-        } | RATE_SCALE
+        }
+        variables |= RATE_SCALE | RECEPTION
         for service, ports in self.ports.items():
             variables[f"{service.prefix}_URLS"] = ",".join(f"http://127.0.0.1:{port}" for port in ports)
             variables[f"{service.prefix}_CLIENT_SECRET"] = f"{uuid4().hex}{uuid4().hex}"

@@ -6,26 +6,19 @@ from typing import Any
 from uuid import uuid4
 
 from tests.platform.accounts import (
-    PASSWORD,
     User,
     book,
     create_doctor,
+    create_receptionist,
     create_service_type,
     list_slots,
     register_patient,
-    sign_in,
     sign_in_admin,
     wait_for_mails,
 )
 from tests.platform.houses import Platform, wait_until
 
 REASON = "In acute pain"
-
-
-def create_receptionist(admin: User) -> User:
-    body = {"email": f"r{uuid4().hex[:12]}@desk.example", "role": "reception", "password": PASSWORD, "full_name": "Rita Front"}
-    admin.request("POST", "/admin/users", body, status=201)
-    return sign_in(admin.platform, body["email"], PASSWORD)
 
 
 def test_staff_overbook_with_a_reason_that_only_staff_see_and_the_time_stays_taken(platform: Platform) -> None:

@@ -30,7 +30,7 @@ def login(
     """Sign in, and keep the session for the commands that follow. The password is asked for, and never an option."""
     _warn_without_encryption(session)
     stored = _sign_in_client(session, client_id) if client_id else _sign_in_person(session, email, password_stdin)
-    session.profiles.save(session.profile_name, SavedProfile(session.url, session.profile.time_zone))
+    session.profiles.save(session.profile_name, session.profile)
     session.refresh_clinic_zone()
     name = stored.account["full_name"] if stored.account else f"API client {stored.client_id}"
     session.printer.print_sentence(f"signed in at {session.url} as {name}", _description(session, stored))

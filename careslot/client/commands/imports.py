@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from careslot.client.session import ClientSession
 MAX_BYTES = 8 * 1024 * 1024
 POLL_SECONDS = 1.0
 MAX_POLLS = 3600
-UNFINISHED = ("queued", "pending", "running")
+PAGE_SIZE = 100
 CsvFile = Annotated[Path, typer.Argument(metavar="FILE", help="CSV file, at most 8 MiB; `-` is standard input.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check the file, and create nothing.")]
 
@@ -47,8 +48,8 @@ def _import(session: ClientSession, noun: str, file: Path, dry_run: bool) -> Non
     with session.printer.progress(f"importing {noun}") as show:
         request = ClientRequest("POST", f"/admin/{noun}/import", params, content=content, headers=headers, key=new_key())
         result = _follow(session, session.api.json_of(request), show)
-    _print_result(session, result, dry_run)
-    if result.get("failed"):
+    _print_result(session, result)
+    if result["failed"]:
         raise RequestRefused({"status": 422, "code": "rows_failed", "detail": f"{result['failed']} rows failed."})
 
 
@@ -67,37 +68,40 @@ def read_file(file: Path) -> bytes:
     return content
 
 
-def _follow(session: ClientSession, result: dict[str, Any], show: Any) -> dict[str, Any]:
-    """Return the result of an import that has ended. Raises RequestRefused if it does not end for an hour."""
+def _follow(session: ClientSession, started: dict[str, Any], show: Callable[..., None]) -> dict[str, Any]:
+    """Return an import that has ended, with all its rows. Raises RequestRefused if it does not end for an hour."""
+    path = f"/admin/imports/{started['id']}"
+    show(started["done"], total=started["total"])
     for _ in range(MAX_POLLS):
-        show(result.get("done", 0), total=result.get("total"))
-        if result.get("status") not in UNFINISHED:
-            return _with_all_rows(session, result)
+        result = session.api.get(path, limit=PAGE_SIZE)
+        show(result["done"], total=result["total"])
+        if result["status"] == "done":
+            return _with_all_rows(session, path, result)
         session.environment.sleep(POLL_SECONDS)
-        result = session.api.get(f"/admin/imports/{result['id']}")
-    raise RequestRefused({"status": 504, "code": "import_unfinished", "detail": f"Import {result['id']} has not ended yet."})
+    raise RequestRefused({"status": 504, "code": "import_unfinished", "detail": f"Import {started['id']} has not ended yet."})
 
 
-def _with_all_rows(session: ClientSession, result: dict[str, Any]) -> dict[str, Any]:
+def _with_all_rows(session: ClientSession, path: str, result: dict[str, Any]) -> dict[str, Any]:
     """Return a result with the rows of all its pages."""
-    rows, cursor = list(result.get("rows") or []), result.get("next")
+    rows, cursor = list(result["rows"]), result["next"]
     while cursor:
-        page = session.api.get(f"/admin/imports/{result['id']}", after=cursor, limit=100)
-        rows += page.get("rows") or []
-        cursor = page.get("next") if page.get("next") != cursor else None
-    return result | {"rows": rows} | ({"next": None} if "next" in result else {})
+        page = session.api.get(path, after=cursor, limit=PAGE_SIZE)
+        rows += page["rows"]
+        cursor = page["next"] if page["next"] != cursor else None
+    return result | {"rows": rows, "next": None}
 
 
-def _print_result(session: ClientSession, result: dict[str, Any], dry_run: bool) -> None:
+def _print_result(session: ClientSession, result: dict[str, Any]) -> None:
     """Print the whole result as JSON, all rows as CSV, or the failed rows as a table."""
-    rows = result.get("rows") or []
+    rows = result["rows"]
     if session.printer.form is OutputForm.JSON:
         session.printer.print_json(result)
     elif session.printer.form is OutputForm.CSV:
         session.printer.print_list(rows, IMPORT_ROW)
     else:
-        verb = "can be created" if dry_run else "created"
-        session.printer.print_sentence(f"{result.get('created', 0)} {verb}, {result.get('failed', 0)} failed", result)
-        failed = [row for row in rows if row.get("code")]
+        verb = "can be created" if result["dry_run"] else "created"
+        counts = f"{result['created']} {verb}, {result['unchanged']} exist already, {result['failed']} failed"
+        session.printer.print_sentence(counts, result)
+        failed = [row for row in rows if row["status"] == "failed"]
         if failed:
             session.printer.print_list(failed, IMPORT_ROW, title="failed:")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,7 @@ from tests.unit.appointment.fakes import FakeClinic
 S = AppointmentStatus
 OVERBOOK = StaffOverride(code=OverrideCode.OVERBOOK, reason="In acute pain")
 MARK = AppointmentOverride(OverrideCode.OVERBOOK, Actor.from_caller(DESK), NOON, "In acute pain")
+RECEPTION_WITHOUT_RIGHT = Caller(UUID(int=0xC3), Role.RECEPTION)
 API_CLIENT, OTHERS_JOB = Caller(UUID(int=0xC1), Role.CLIENT), Caller(UUID(int=0xC2), Role.SYSTEM)
 
 
@@ -144,6 +146,26 @@ async def test_a_restored_appointment_lifts_its_rule_again(clinic: FakeClinic) -
     await clinic.actions.cancel(clinic.context(DESK, booked), None)
     restored = await clinic.actions.restore(clinic.context(DESK, booked))
     assert (restored.status, restored.overridden, len(clinic.store.override_events)) == (S.BOOKED, MARK, 1)
+
+
+@pytest.mark.parametrize("caller", [DR_WEISS, RECEPTION_WITHOUT_RIGHT], ids=["doctor", "reception"])
+async def test_who_may_not_lift_a_rule_cannot_restore_an_appointment_into_a_taken_time(clinic: FakeClinic, caller: Caller) -> None:
+    booked = await book(clinic)
+    await clinic.actions.cancel(clinic.context(DESK, booked), None)
+    actions = clinic.actions if caller is DR_WEISS else replace(clinic.actions, override_policy=OverridePolicy())
+    with pytest.raises(Conflict, match="already booked"):
+        await actions.restore(clinic.context(caller, booked))
+    with pytest.raises(Conflict, match="already booked"):
+        await actions.edit(clinic.context(caller, booked), starts_at=None, doctor_id=None, status=S.BOOKED, reason="x")
+    assert clinic.store.appointments[booked.id].status is S.CANCELLED
+
+
+async def test_a_mistaken_check_in_of_an_overbooked_visit_is_undone_by_whoever_may_undo_it(clinic: FakeClinic) -> None:
+    booked = await book(clinic)
+    clinic.clock.set(NINE)
+    await clinic.actions.check_in(clinic.context(DR_WEISS, booked))
+    restored = await clinic.actions.restore(clinic.context(DR_WEISS, booked))
+    assert (restored.status, clinic.store.appointments[booked.id].overridden) == (S.BOOKED, MARK)
 
 
 async def test_an_appointment_can_be_restored_with_an_override(clinic: FakeClinic) -> None:

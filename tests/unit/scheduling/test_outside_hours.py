@@ -19,6 +19,7 @@ from scheduling_svc.domain.terms import DoctorTerms, ServiceTerms
 from scheduling_svc.domain.viewer import Viewer
 from scheduling_svc.usecases.rule_cache import RuleCache
 from scheduling_svc.usecases.rule_changes import MAX_LISTED, PAGE_SIZE, RuleChanges
+from shared.contracts.appointments import OverrideCode
 from shared.contracts.grains import grain_of
 from shared.contracts.http import DateOverride, DayWindow, DoctorRules, WeeklyWindow
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, NOON, a_doctor, a_service
@@ -65,6 +66,14 @@ def test_a_visit_may_cross_windows_that_touch_and_midnight_but_no_break() -> Non
 def test_a_day_off_leaves_the_visits_of_that_date_outside() -> None:
     off = [DateOverride(id=UUID(int=1), date=date(2026, 3, 9), windows=[])]
     assert outside(a_doctor(overrides=off), a_claim(1, NINE), a_claim(2, NINE + timedelta(days=7))) == [1]
+
+
+def test_a_visit_that_staff_booked_outside_the_hours_on_purpose_is_not_listed() -> None:
+    evening = NINE + 12 * HOUR
+    visits = [a_claim(number, evening, override=code) for number, code in enumerate([None, *OverrideCode])]
+    assert [number for number in range(len(visits)) if number not in outside(a_doctor(), *visits)] == [
+        1 + list(OverrideCode).index(OverrideCode.OFF_HOURS)
+    ]
 
 
 def test_visits_years_apart_are_judged_each_by_its_own_day() -> None:

@@ -77,7 +77,7 @@ class FakePlatform:
     def __post_init__(self) -> None:
         self.answer("GET /doctors", page(DOCTOR))
         self.answer("GET /services", page(SERVICE, {**SERVICE, "id": "1" * 8 + SERVICE_ID[8:], "name": "Skin screening"}))
-        self.answer("GET /admin/settings", problem(404, "not_found"))
+        self.answer("GET /clinic", httpx.Response(200, json={"name": "Clinic", "time_zone": "Europe/Berlin"}))
 
     def answer(self, route: str, *handlers: Handler) -> None:
         """Give the answers of `METHOD /path`."""
@@ -87,7 +87,7 @@ class FakePlatform:
         """Store a session, as `careslot login` does."""
         session = StoredSession("token-1", "2026-03-09T12:00:00Z", "refresh-1", None, ADMIN_ACCOUNT | account)
         self.session_file.write(session)
-        SavedProfiles(self.folder).save("default", SavedProfile(URL, "Europe/Berlin"))
+        SavedProfiles(self.folder).save("default", SavedProfile(URL, "Europe/Berlin", "2026-03-09T11:00:00Z"))
 
     def forget_zone(self) -> None:
         """Remove the time zone from the profile."""

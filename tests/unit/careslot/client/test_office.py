@@ -106,53 +106,98 @@ def test_messages_and_the_audit_trail_are_filtered(platform: FakePlatform) -> No
     assert "profile.read" in platform.run("audit", "--subject", PATIENT_ID).stdout
 
 
-def test_a_report_is_printed_with_its_figures_and_rows(platform: FakePlatform) -> None:
-    document = {"total": {"booked": 4}, "rows": [{"doctor": {"full_name": "Ada Brandt"}, "booked_minutes": 90}], "empty": []}
-    platform.answer("GET /admin/reports/utilisation", httpx.Response(200, json=document))
+def a_report(*keys: str, next_cursor: str | None = None, group: str = "doctor") -> httpx.Response:
+    """Return a page of a report, as the API has it."""
+    rows = [{"booked_minutes": 90, "offered_minutes": 480, "key": key} for key in keys]
+    total = {"booked_minutes": 180, "offered_minutes": 960}
+    period = {"from": "2026-02-28T23:00:00Z", "to": "2026-03-08T23:00:00Z", "time_zone": "Europe/Berlin"}
+    document = {**period, "group_by": group, "items": rows, "total": total, "next": next_cursor, "complete": True}
+    return httpx.Response(200, json=document)
+
+
+def test_a_report_is_printed_with_the_names_of_its_rows_and_the_total(platform: FakePlatform) -> None:
+    platform.answer("GET /admin/reports/utilisation", a_report(DOCTOR_ID, next_cursor="c1"), a_report(PATIENT_ID))
     text = platform.run("report", "utilisation", "--from", "2026-03-01", "--to", "today", "--group-by", "doctor").stdout
-    params = platform.sent("GET /admin/reports/utilisation")[0].url.params
-    assert dict(params) == {"from": "2026-02-28T23:00:00Z", "to": "2026-03-08T23:00:00Z", "group_by": "doctor"}
-    assert "total booked  4" in text
-    assert "doctor full name  booked minutes" in text
-    assert "Ada Brandt        90" in text
-    assert platform.json("report", "utilisation") == document
+    first, second = platform.sent("GET /admin/reports/utilisation")
+    asked = {"from": "2026-02-28T23:00:00Z", "to": "2026-03-08T23:00:00Z", "group_by": "doctor", "limit": "1000"}
+    assert (dict(first.url.params), dict(second.url.params)) == (asked, asked | {"after": "c1"})
+    rows = [line.split() for line in text.splitlines() if line.endswith(("480", "960"))]
+    assert rows == [["Dr.", "Ada", "Brandt", "90", "480"], [PATIENT_ID, "90", "480"], ["total", "180", "960"]]
+    assert "Sun 2026-03-01 00:00" in text
+
+
+def test_a_report_as_json_is_one_document_with_the_rows_of_all_pages(platform: FakePlatform) -> None:
+    platform.answer("GET /admin/reports/bookings", a_report("2026-03-01", next_cursor="c1"), a_report("2026-03-02"))
+    report = platform.json("report", "bookings")
+    assert ([row["key"] for row in report["items"]], report["next"]) == (["2026-03-01", "2026-03-02"], None)
     assert platform.run("report", "weather").exit_code == 2
 
 
-def test_a_report_as_csv_is_the_platforms_own_file(platform: FakePlatform) -> None:
-    platform.answer("GET /admin/reports/no-shows", httpx.Response(200, text="service,rate\r\nCheck-up,0.1\r\n"))
-    assert platform.run("report", "no-shows", "--output", "csv").stdout.splitlines() == ["service,rate", "Check-up,0.1"]
-    assert platform.sent("GET /admin/reports/no-shows")[0].headers["accept"] == "text/csv"
+@pytest.mark.parametrize(("group", "key", "name"), [("weekday", "1", "Monday"), ("service", SERVICE_ID, "Check-up"), ("hour", "09", "09")])
+def test_the_rows_of_a_report_have_names_for_people(platform: FakePlatform, group: str, key: str, name: str) -> None:
+    platform.answer("GET /admin/reports/utilisation", a_report(key, group=group))
+    assert any(line.startswith(f"{name} ") for line in platform.run("report", "utilisation").stdout.splitlines())
 
 
-def a_result(**changes: Any) -> httpx.Response:
-    rows = [{"line": 2, "status": "created", "id": DOCTOR_ID}, {"line": 3, "status": "failed", "code": "email_taken"}]
-    return httpx.Response(200, json={"id": SERVICE_ID, "status": "finished", "created": 1, "failed": 1, "rows": rows} | changes)
+def test_the_overview_is_the_present_day_with_the_next_free_times(platform: FakePlatform) -> None:
+    free = [{"specialty": "Dermatology", "starts_at": "2026-03-09T13:00:00Z"}]
+    overview = {"date": "2026-03-09", "requested": 0, "booked": 7, "arrived": 3, "next_free": free, "complete": True}
+    platform.answer("GET /admin/reports/overview", httpx.Response(200, json=overview))
+    text = platform.run("report", "overview").stdout
+    assert ("booked       7" in text, "Mon 2026-03-09 14:00" in text) == (True, True)
+    assert platform.json("report", "overview") == overview
+    sent = len(platform.requests)
+    assert platform.run("report", "overview", "--group-by", "day").exit_code == 2
+    assert len(platform.requests) == sent
+
+
+def test_a_report_as_csv_is_the_platforms_own_file_with_all_its_pages(platform: FakePlatform) -> None:
+    link = {"link": '</admin/reports/no-shows?after=c1&limit=1000>; rel="next"'}
+    first = httpx.Response(200, text="key,rate\r\nA,0.1\r\n", headers=link)
+    platform.answer("GET /admin/reports/no-shows", first, httpx.Response(200, text="key,rate\r\nB,0.2\r\n"))
+    assert platform.run("report", "no-shows", "--output", "csv").stdout.splitlines() == ["key,rate", "A,0.1", "B,0.2"]
+    requests = platform.sent("GET /admin/reports/no-shows")
+    assert [request.headers["accept"] for request in requests] == ["text/csv"] * 2
+    assert requests[1].url.params["after"] == "c1"
+
+
+def an_import(status: str, **changes: Any) -> dict[str, Any]:
+    """Return an import of two rows, as the API answers the request that began it."""
+    counts = {"total": 2, "done": 0, "created": 0, "unchanged": 0, "failed": 0}
+    return {"id": SERVICE_ID, "kind": "doctors", "dry_run": False, "status": status, **counts} | changes
+
+
+def a_result(rows: list[Any], next_cursor: str | None = None, **changes: Any) -> httpx.Response:
+    """Return an import that has ended, with a page of its rows."""
+    ended = an_import("done", done=2, created=1, failed=1)
+    return httpx.Response(200, json=ended | {"rows": rows, "next": next_cursor} | changes)
 
 
 def test_an_import_is_followed_and_names_the_rows_that_failed(platform: FakePlatform, tmp_path: Path) -> None:
     file = tmp_path / "doctors.csv"
     file.write_text(CSV)
-    platform.answer("POST /admin/doctors/import", httpx.Response(202, json={"id": SERVICE_ID, "status": "running", "done": 0, "total": 2}))
-    running = httpx.Response(200, json={"id": SERVICE_ID, "status": "running", "done": 1, "total": 2})
-    last = {"line": 4, "status": "failed", "code": "last_of_all"}
-    platform.answer(f"GET /admin/imports/{SERVICE_ID}", running, a_result(next="c1"), a_result(rows=[last], next=None))
+    platform.answer("POST /admin/doctors/import", httpx.Response(202, json=an_import("queued")))
+    running = httpx.Response(200, json=an_import("running", done=1) | {"rows": [], "next": None})
+    created = {"line": 2, "status": "created", "id": DOCTOR_ID, "code": None}
+    failed = {"line": 3, "status": "failed", "id": None, "code": "email_taken", "pointer": "/email"}
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", running, a_result([created], "c1"), a_result([failed]))
     ran = platform.run("import-doctors", str(file))
     assert ran.exit_code == 1
-    assert "1 created, 1 failed" in ran.stdout
-    assert "email_taken" in ran.stdout
-    assert "last_of_all" in ran.stdout, "of the second page"
+    assert "1 created, 0 exist already, 1 failed" in ran.stdout
+    assert ("email_taken" in ran.stdout, "/email" in ran.stdout) == (True, True), "they are on the second page"
     assert DOCTOR_ID not in ran.stdout, "the table has the failed rows only"
     request = platform.sent("POST /admin/doctors/import")[0]
     assert (request.content, request.headers["content-type"]) == (CSV.encode(), "text/csv")
     assert len(request.headers["idempotency-key"]) > 20
 
 
-def test_an_import_that_ends_at_once_can_be_tried_without_effect(platform: FakePlatform) -> None:
-    platform.answer("POST /admin/patients/import", a_result(failed=0, rows=[]))
+def test_an_import_can_be_tried_without_effect(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/patients/import", httpx.Response(202, json=an_import("queued", dry_run=True)))
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", a_result([], failed=0, dry_run=True))
     result = platform.run("import-patients", "-", "--dry-run", "--json", stdin=CSV)
     assert (result.exit_code, json.loads(result.stdout)["created"]) == (0, 1)
     assert platform.sent("POST /admin/patients/import")[0].url.params["dry_run"] == "true"
+    assert "1 can be created" in platform.run("import-patients", "-", "--dry-run", stdin=CSV).stdout
 
 
 def test_a_file_that_cannot_be_imported_is_not_sent(platform: FakePlatform, tmp_path: Path) -> None:

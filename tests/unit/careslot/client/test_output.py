@@ -10,6 +10,7 @@ import pty
 import re
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from careslot.client.environment import ClientEnvironment, Terminals
 from careslot.client.failures import EXIT_CODES
 from careslot.client.profiles import SavedProfile, SavedProfiles
 from careslot.client.texts import clean
-from tests.unit.careslot.client.fake_platform import APPOINTMENT_ID, DOCTOR, FakePlatform, an_appointment, page, problem
+from tests.unit.careslot.client.fake_platform import APPOINTMENT_ID, DOCTOR, URL, FakePlatform, an_appointment, page, problem
 
 ROOT = Path(__file__).parents[4]
 OUTPUT_TERMINAL = Terminals(False, True, False)
@@ -53,18 +54,37 @@ def test_csv_has_fixed_headings_times_with_an_offset_and_no_formula(platform: Fa
     assert rows[1]["patient_full_name"] == '\' \uff0d1+1, "Bob"'
 
 
-def test_the_clinics_zone_is_that_of_its_settings_else_of_its_doctors_else_utc(platform: FakePlatform) -> None:
+def test_times_are_in_the_zone_of_the_clinics_settings(platform: FakePlatform) -> None:
     platform.sign_in()
     platform.forget_zone()
     platform.answer("GET /appointments", page(an_appointment()))
-    assert "(Europe/Berlin)" in platform.run("appointments").stdout
-    platform.forget_zone()
-    platform.answer("GET /admin/settings", httpx.Response(200, json={"time_zone": "Asia/Tokyo"}))
+    platform.answer("GET /clinic", httpx.Response(200, json={"time_zone": "Asia/Tokyo"}))
     assert "Mon 2026-03-09 22:00" in platform.run("appointments").stdout
-    platform.answer("GET /admin/settings", problem(403, "forbidden"))
-    assert "(Asia/Tokyo)" in platform.run("appointments").stdout, "it was noted in the profile"
-    platform.forget_zone()
+    assert "authorization" not in platform.sent("GET /clinic")[0].headers, "everybody may know it, also after the session has ended"
+    assert "(Asia/Tokyo)" in platform.run("appointments").stdout
+    assert len(platform.sent("GET /clinic")) == 1, "it was noted in the profile"
+
+
+def test_a_zone_that_the_clinic_has_changed_is_noticed_within_a_day(platform: FakePlatform) -> None:
+    platform.sign_in()
     platform.answer("GET /doctors", page())
+    platform.answer("GET /slots", page({"starts_at": "2026-03-09T13:00:00Z", "ends_at": "2026-03-09T13:30:00Z", "doctor_id": "1"}))
+    platform.answer("GET /clinic", httpx.Response(200, json={"time_zone": "Asia/Tokyo"}))
+    platform.session_file.delete()
+    assert "(Europe/Berlin)" in platform.run("slots", "--service", "Check-up").stdout
+    platform.clock.advance(timedelta(days=1))
+    assert "(Asia/Tokyo)" in platform.run("slots", "--service", "Check-up").stdout
+
+
+@pytest.mark.parametrize("answer", [problem(503, "unavailable"), httpx.Response(200, json={"time_zone": None}), httpx.ReadError("cut")])
+def test_a_clinic_that_does_not_say_its_zone_keeps_the_last_known_one_and_has_utc_else(platform: FakePlatform, answer: Any) -> None:
+    platform.sign_in()
+    platform.answer("GET /appointments", page(an_appointment()))
+    platform.answer("GET /clinic", answer)
+    platform.clock.advance(timedelta(minutes=30))
+    SavedProfiles(platform.folder).save("default", SavedProfile(URL, "Asia/Tokyo", "2026-03-01T11:00:00Z"))
+    assert "(Asia/Tokyo)" in platform.run("appointments").stdout
+    platform.forget_zone()
     ran = platform.run("appointments")
     assert "(UTC)" in ran.stdout
     assert "not known" in ran.stderr

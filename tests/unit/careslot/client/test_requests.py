@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import ssl
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from typer.main import get_command
 
+from careslot.cli import USED_OPTIONS, app
 from careslot.client.environment import Terminals
 from tests.unit.careslot.client.fake_platform import DOCTOR, URL, FakePlatform, page, problem
 
@@ -22,6 +26,30 @@ def test_an_option_after_the_command_counts_more_than_one_before_it(platform: Fa
     platform.run("--url", "https://first.example", "doctors", "--url", "https://second.example")
     assert {request.url.host for request in platform.requests} == {"second.example"}
     assert platform.run("--json", "doctors", "--output", "csv").exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [("--json", "verify"), ("verify", "--json"), ("--output", "json", "verify")])
+def test_the_auditor_reads_the_options_of_all_commands_in_both_places(platform: FakePlatform, tmp_path: Path, arguments: Any) -> None:
+    (tmp_path / "data").mkdir()
+    ran = platform.run(*arguments, "--data", str(tmp_path / "data"))
+    assert ran.exit_code == 4
+    assert json.loads(ran.stderr)["code"] == "unreachable"
+
+
+@pytest.mark.parametrize("command", ["check", "healthcheck"])
+def test_what_does_not_use_the_api_prints_json_too(platform: FakePlatform, command: str) -> None:
+    options = ("--url", "http://127.0.0.1:1") if command == "healthcheck" else ()
+    ran = platform.run("--json", *options, command)
+    assert ran.exit_code > 0
+    assert json.loads(ran.stdout).keys() <= {"faults", "url", "health"}
+
+
+def test_an_option_that_a_command_does_not_have_is_refused_and_not_ignored(platform: FakePlatform) -> None:
+    assert USED_OPTIONS.keys() <= {command.name for command in get_command(app).commands.values()}
+    for command in sorted(USED_OPTIONS):
+        ran = platform.run("--profile", "north", command)
+        assert (command, ran.exit_code, "no --profile" in ran.stderr) == (command, 2, True)
+    assert platform.run("verify", "--output", "csv").exit_code == 2
 
 
 def test_a_group_of_commands_takes_the_options_in_all_three_places(platform: FakePlatform) -> None:
