@@ -41,7 +41,7 @@ class FakeServices:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         host, body = request.url.host, json.loads(request.content or b"null")
-        if host in self.unreachable:
+        if host in self.unreachable or request.url.path == "/internal/available-appointments":  # asked by a job at any time
             raise httpx.ConnectError("unreachable", request=request)
         self.requests.append((request.method, f"{host}{request.url.path}", body))
         is_refused = self.refuses_patients and (request.method, host) == ("PUT", "auth-service")
@@ -135,7 +135,7 @@ class FakeServices:
             return problem_response(412, "stale_version", version=account["version"])
         if account["role"] == "admin" and (body.get("status") == "disabled" or body.get("role", "admin") != "admin"):
             return problem_response(409, "last_admin")
-        changes = {name: value for name, value in body.items() if name not in ("expected_version", "change_id")}
+        changes = {name: value for name, value in body.items() if name not in ("expected_version", "change_id", "by")}
         self.operations.add(body["change_id"])
         if changes != {name: account[name] for name in changes}:
             account |= {**changes, "version": account["version"] + 1}

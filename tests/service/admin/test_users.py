@@ -21,8 +21,10 @@ ROUTES = [
     ("GET", f"/admin/users/{ADMIN_ID}"),
     ("PATCH", f"/admin/users/{ADMIN_ID}"),
     ("DELETE", f"/admin/users/{ADMIN_ID}"),
-    ("GET", "/admin/appointments"),
     ("GET", "/admin/audit"),
+]
+ROUTES_OF_RECEPTION = [
+    ("GET", "/admin/appointments"),
     ("GET", f"/admin/appointments/{ADMIN_ID}"),
     ("PUT", f"/admin/appointments/{ADMIN_ID}"),
 ]
@@ -38,6 +40,16 @@ async def test_only_admins_may_call_these_routes(admin: RunningService, services
     for headers in (*(bearer(role) for role in (Role.PATIENT, Role.DOCTOR, Role.RECEPTION)), service_bearer("auth-service")):
         assert (await admin.http.request(method, path, headers=headers)).status_code == 403
     assert services.requests == []
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES_OF_RECEPTION)
+async def test_only_admins_and_reception_may_call_these_routes(
+    admin: RunningService, services: FakeServices, method: str, path: str
+) -> None:
+    for headers in ({}, bearer(Role.PATIENT), bearer(Role.DOCTOR), service_bearer("auth-service")):
+        assert (await admin.http.request(method, path, headers=headers)).status_code == (403 if headers else 401)
+    assert services.requests == []
+    assert (await admin.http.request(method, path, headers=bearer(Role.RECEPTION))).status_code in (200, 404, 428)
 
 
 async def test_a_user_is_answered_with_an_etag(admin: RunningService, services: FakeServices) -> None:
