@@ -33,10 +33,16 @@ def test_a_booking_a_cancellation_and_a_leave_appear_in_the_reports(platform: Pl
     begins = datetime.fromisoformat(kept["starts_at"])
     period = {"from": kept["starts_at"], "to": f"{begins + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"}
     by_service = period | {"group_by": "service"}
-    booked = {"key": service["id"], "bookings": 2, "called_off": 1, "new": 1, "returning": 0}
+    booked = {"key": service["id"], "name": service["name"], "bookings": 2, "called_off": 1, "new": 1, "returning": 0}
     wait_until(lambda: figures(admin, "bookings", service["id"], **by_service) == booked)
     used = figures(admin, "utilisation", doctor.id, **period)
-    assert used == {"key": doctor.id, "booked_minutes": 30, "offered_minutes": 1440, "utilisation": 0.0208}
+    assert used == {
+        "key": doctor.id,
+        "name": doctor.account["full_name"],
+        "booked_minutes": 30,
+        "offered_minutes": 1440,
+        "utilisation": 0.0208,
+    }
     away = {"starts_at": starts[12], "ends_at": f"{datetime.fromisoformat(starts[12]) + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"}
     admin.request("POST", f"/doctors/{doctor.id}/leaves", away | {"reason": "Training", "affected": []})
     reduced = figures(admin, "utilisation", doctor.id, **period)
@@ -48,7 +54,7 @@ def test_a_booking_a_cancellation_and_a_leave_appear_in_the_reports(platform: Pl
     overview = admin.request("GET", "/admin/reports/overview")
     assert any(item["specialty"] == service["specialty"] and item["starts_at"] for item in overview["next_free"])
     response = admin.http.get("/admin/reports/bookings", params=by_service, headers={"Accept": "text/csv"})
-    assert f"{service['id']},2,1,1,0" in response.text.splitlines()
+    assert f"{service['id']},{service['name']},2,1,1,0" in response.text.splitlines()
 
 
 @pytest.mark.xdist_group("embedded")
@@ -61,7 +67,7 @@ def test_the_reports_are_rebuilt_from_the_appointments(tmp_path: Path) -> None:
         start = list_slots(patient, service, doctor.id)[0]["starts_at"]
         book(patient, service, doctor, start)
         query = {"from": start, "to": f"{datetime.fromisoformat(start) + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}", "group_by": "channel"}
-        booked = {"key": "patient", "bookings": 1, "called_off": 0, "new": 1, "returning": 0}
+        booked = {"key": "patient", "name": None, "bookings": 1, "called_off": 0, "new": 1, "returning": 0}
         wait_until(lambda: figures(admin, "bookings", "patient", **query) == booked)
         execute(data, "DELETE FROM report_visits", "admin.db")
         assert figures(admin, "bookings", "patient", **query) is None
