@@ -11,7 +11,6 @@ from fastapi import FastAPI
 from admin_svc import consumers, jobs
 from admin_svc.clients import (
     HttpAppointmentClient,
-    HttpAvailabilityClient,
     HttpClinicMessages,
     HttpDoctorImporter,
     HttpDoctorProfileClient,
@@ -20,8 +19,8 @@ from admin_svc.clients import (
     HttpPatientImporter,
     HttpPatientNameClient,
     HttpUserAccountClient,
-    HttpVisitSource,
 )
+from admin_svc.clients.reports import HttpAvailabilityClient, HttpNameClient, HttpVisitSource
 from admin_svc.domain.clinic_settings import RETENTION_DELAY
 from admin_svc.domain.imports import ImportKind
 from admin_svc.domain.report_visits import ReportVisit
@@ -44,6 +43,7 @@ from admin_svc.usecases.disable_user import UserDisabling
 from admin_svc.usecases.erasure import UserErasure
 from admin_svc.usecases.imports import ImportRetention, ImportRunner, Imports
 from admin_svc.usecases.report_model import AccessNotes, ReportModel, ReportRetention
+from admin_svc.usecases.report_names import ReportNames
 from admin_svc.usecases.reports import Reports
 from admin_svc.usecases.users import Users
 from shared.contracts.clinic import ClinicProfile, ClinicSettings, CurrentClinic
@@ -83,7 +83,8 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
 
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
         report_store, availability = SqlReportStore(database, runtime.clock), HttpAvailabilityClient(runtime.client(Service.SCHEDULING))
-        runtime.provide(Reports(report_store, availability, runtime.clock, clinic))
+        names = ReportNames(HttpNameClient(runtime.client(Service.DOCTOR)), runtime.clock)
+        runtime.provide(Reports(report_store, availability, names, runtime.clock, clinic))
         notes = AccessNotes(report_store, availability, runtime.clock, clinic)
         visits = HttpVisitSource(runtime.client(Service.APPOINTMENT))
         rebuilding = ReadModelRebuilding(report_store, visits, ReportVisit.of, runtime.clock)

@@ -14,6 +14,7 @@ from doctor_svc.domain.service_types import ServiceType
 from shared.contracts.contacts import DoctorContact, ServiceReminders
 from shared.contracts.events import Event
 from shared.contracts.http import AccountSummary, CreateAccount, VisitsOutsideHours
+from shared.contracts.names import NamedDoctor, NamedService
 
 SortKey = tuple[str, ...] | None
 """The sort key of the last row of the previous page, as in the cursor; None for the first page."""
@@ -106,6 +107,12 @@ class DoctorStore(Protocol):
 
     async def list_service_reminders(self, ids: Collection[UUID]) -> list[ServiceReminders]:
         """Return the service types among `ids` that exist, with one query."""
+
+    async def list_doctor_names(self, ids: Collection[UUID]) -> list[NamedDoctor]:
+        """Return the names of the doctors among `ids` who exist and are not pending."""
+
+    async def list_service_names(self, ids: Collection[UUID]) -> list[NamedService]:
+        """Return the names of the service types among `ids` that exist."""
 
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
         """Return active and inactive doctors with their schedules, by id. Pending ones are left out."""

@@ -1,12 +1,14 @@
-"""The figures of the reports, from counted visits. Each function returns the rows of a report in the order of their keys."""
+"""The figures of the reports, from counted visits. Each function returns the rows of a report in the order of their keys.
+
+A row has the `name` of its doctor or service where that is known.
+"""
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from math import ceil
 from typing import Any
 
 from admin_svc.domain.report_periods import ReportPeriod
@@ -65,6 +67,7 @@ class ReportGroup(StrEnum):
 FIELD_OF_GROUP: Mapping[ReportGroup, VisitField] = {
     ReportGroup.DOCTOR: VisitField.DOCTOR,
     ReportGroup.SERVICE: VisitField.SERVICE,
+    ReportGroup.SPECIALTY: VisitField.SERVICE,
     ReportGroup.DAY: VisitField.START,
     ReportGroup.WEEKDAY: VisitField.START,
     ReportGroup.HOUR: VisitField.START,
@@ -109,6 +112,7 @@ class UtilisationRow:
     key: str | None
     booked_minutes: int = 0
     offered_minutes: int | None = None
+    name: str | None = None
 
     @property
     def utilisation(self) -> float | None:
@@ -123,6 +127,7 @@ class NoShowRow:
     key: str | None
     missed: int = 0
     attended: int = 0
+    name: str | None = None
 
     @property
     def rate(self) -> float | None:
@@ -139,17 +144,7 @@ class BookingRow:
     called_off: int = 0
     new: int = 0
     returning: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LeadTimeRow:
-    """Visits whose booking time is known, and whole days from booking to visit. `third_next_available_days` is the mean of daily notes."""
-
-    key: str | None
-    visits: int = 0
-    median_days: float | None = None
-    p90_days: int | None = None
-    third_next_available_days: float | None = None
+    name: str | None = None
 
 
 def ratio(part: int, whole: int | None) -> float | None:
@@ -229,46 +224,13 @@ def _with_bookings(row: BookingRow, counted: VisitCount) -> BookingRow:
 def booking_total(rows: Iterable[BookingRow]) -> BookingRow:
     """Return the sum of rows."""
     listed = list(rows)
-    names: tuple[Callable[[BookingRow], int], ...] = (
-        lambda row: row.bookings,
-        lambda row: row.called_off,
-        lambda row: row.new,
-        lambda row: row.returning,
+    return BookingRow(
+        None,
+        bookings=sum(row.bookings for row in listed),
+        called_off=sum(row.called_off for row in listed),
+        new=sum(row.new for row in listed),
+        returning=sum(row.returning for row in listed),
     )
-    return BookingRow(None, *(sum(map(name, listed)) for name in names))
-
-
-def lead_time_rows(
-    counts: Iterable[VisitCount], group: ReportGroup, period: ReportPeriod, third_next: Mapping[str, float | None]
-) -> tuple[list[LeadTimeRow], LeadTimeRow]:
-    """Return the days from booking to visit by key, and in total. `third_next` are the means of the daily notes by key."""
-    days_by_key: dict[str, Counter[int]] = defaultdict(Counter)
-    for counted in counts:
-        lead_days = counted.values[VisitField.LEAD]
-        if counted.status in HELD and lead_days is not None:
-            days_by_key[key_of(group, counted.values[FIELD_OF_GROUP[group]], period)][lead_days] += counted.count
-    keys = sorted(days_by_key.keys() | third_next.keys())
-    rows = [lead_time_row(key, days_by_key.get(key, Counter()), third_next.get(key)) for key in keys]
-    return rows, lead_time_row(None, sum(days_by_key.values(), Counter()), None)
-
-
-def lead_time_row(key: str | None, days: Counter[int], third_next: float | None) -> LeadTimeRow:
-    """Return the row of visits that are counted by their days. The 90th percentile is by the nearest rank."""
-    count = days.total()
-    if not count:
-        return LeadTimeRow(key, third_next_available_days=third_next)
-    middle = (_ranked(days, (count + 1) // 2) + _ranked(days, count // 2 + 1)) / 2
-    return LeadTimeRow(key, count, middle, _ranked(days, ceil(count * 0.9)), third_next)
-
-
-def _ranked(days: Counter[int], rank: int) -> int:
-    """Return the value at a rank, from 1 on, of the values in ascending order."""
-    seen = 0
-    for value in sorted(days):
-        seen += days[value]
-        if seen >= rank:
-            return value
-    raise ValueError("there is no such rank")
 
 
 @dataclass(frozen=True, slots=True)

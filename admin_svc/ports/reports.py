@@ -14,6 +14,7 @@ from admin_svc.domain.report_figures import ReportGroup, VisitCount, VisitField
 from admin_svc.domain.report_periods import ReportPeriod
 from admin_svc.domain.report_visits import ReportVisit, VisitReminder
 from shared.contracts.availability import OfferedTime, ServiceAvailability
+from shared.contracts.names import FoundNames
 
 
 class ReportTransaction(Protocol):
@@ -65,6 +66,13 @@ class OfferedMinutes:
     """The time that doctors offer in a period. Doctors who offer none may be missing."""
 
     doctors: Sequence[OfferedTime]
+
+
+class NameClient(Protocol):
+    """doctor-service, which knows the names of doctors and services."""
+
+    async def find(self, doctor_ids: Sequence[UUID], service_ids: Sequence[UUID]) -> FoundNames:
+        """Return the names of those that exist; MAX_NAMES of each are asked for at most. Raises Unavailable."""
 
 
 class AvailabilityClient(Protocol):

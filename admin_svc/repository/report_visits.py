@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, select
+from sqlalchemy import ColumnElement, Select, delete, exists, func, insert, literal_column, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin_svc.domain.access_measures import AccessMeasure
@@ -46,7 +46,7 @@ def counting_query(period: ReportPeriod, fields: Sequence[VisitField], is_group:
     query = select(*columns, func.count().label("visits")).where(VISIT.starts_at >= period.begins, VISIT.starts_at < period.ends)
     if is_group is not None:
         query = query.where(VISIT.is_group.is_(is_group))
-    return query.group_by(*columns)
+    return query.group_by(*(literal_column(field.value) for field in fields))  # by their names, so that nothing is looked up twice
 
 
 class ReportWrites(RebuildWrites):

@@ -52,7 +52,7 @@ def report_response(request: Request, response: Response, report: Report[Any], s
         return out
     rows = out.model_dump(mode="json", by_alias=True)["items"]
     row_schema = schema.model_fields["items"].annotation.__args__[0]  # type: ignore[union-attr]
-    names = ["key", *(name for name in row_schema.model_fields if name != "key")]
+    names = ["key", "name", *(name for name in row_schema.model_fields if name not in ("key", "name"))]
     return csv_response(response, names, rows)
 
 

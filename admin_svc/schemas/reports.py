@@ -22,7 +22,17 @@ RowKey = Annotated[
         examples=["2026-03-09"],
     ),
 ]
-Complete = Annotated[bool, Field(description="False if the calendar did not answer, and what it knows is missing.")]
+RowName = Annotated[
+    str | None,
+    Field(
+        description="The name of the doctor or service, null if it is not known, and in other rows.",
+        examples=["Ada Weiss"],
+    ),
+]
+Complete = Annotated[
+    bool,
+    Field(description="False if the calendar did not answer, or by specialty doctor-service, and what it knows is missing."),
+]
 Ratio = Annotated[float | None, Field(ge=0, examples=[0.8125])]
 
 
@@ -41,6 +51,7 @@ class UtilisationRowOut(UtilisationTotalOut):
     """The minutes of one row."""
 
     key: RowKey
+    name: RowName
 
 
 class NoShowTotalOut(ReadModel):
@@ -55,6 +66,7 @@ class NoShowRowOut(NoShowTotalOut):
     """The visits of one row."""
 
     key: RowKey
+    name: RowName
 
 
 class BookingTotalOut(ReadModel):
@@ -70,6 +82,7 @@ class BookingRowOut(BookingTotalOut):
     """The bookings of one row."""
 
     key: RowKey
+    name: RowName
 
 
 class LeadTimeTotalOut(ReadModel):
@@ -84,6 +97,7 @@ class LeadTimeRowOut(LeadTimeTotalOut):
     """The visits of one row. `third_next_available_days` is the mean of what was noted once a day, null where nothing was."""
 
     key: RowKey
+    name: RowName
     third_next_available_days: float | None = Field(ge=0)
 
 

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from uuid import UUID
 
-from admin_svc.domain import report_figures
+from admin_svc.domain import lead_times, report_figures
+from admin_svc.domain.lead_times import LeadTimeRow
 from admin_svc.domain.report_figures import (
     BookingRow,
     DayCounts,
-    LeadTimeRow,
     NoShowRow,
     ReportGroup,
     UtilisationRow,
@@ -22,6 +22,7 @@ from admin_svc.domain.report_figures import (
 )
 from admin_svc.domain.report_periods import ReportPeriod
 from admin_svc.ports.reports import AvailabilityClient, OfferedMinutes, ReportStore
+from admin_svc.usecases.report_names import ReportNames
 from shared.contracts.clinic import CurrentClinic
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock
@@ -45,7 +46,7 @@ class ReportRequest:
 
 @dataclass(frozen=True, slots=True)
 class Report(Generic[Row]):
-    """A report: its rows in the order of their keys, and their sum. `complete` is False if scheduling-service did not answer."""
+    """A report: its rows in the order of their keys, and their sum. `complete` is False if a service that knows a part did not answer."""
 
     period: ReportPeriod
     group: ReportGroup
@@ -83,6 +84,7 @@ class Reports:
 
     store: ReportStore
     availability: AvailabilityClient
+    names: ReportNames
     now: Clock
     clinic: CurrentClinic
 
@@ -107,30 +109,32 @@ class Reports:
         offered = await self._find_offered(period, group)
         rows = report_figures.utilisation_rows(booked, None if offered is None else _offered_by_key(offered, group))
         total = UtilisationRow(None, booked.total(), None if offered is None else _total_offered(offered))
-        return Report(period, group, rows, total, complete=offered is not None)
+        return Report(period, group, await self.names.add_to(rows, group), total, complete=offered is not None)
 
     async def no_shows(self, request: ReportRequest) -> Report[NoShowRow]:
         """Return how many visits were missed and attended by service, doctor, lead time, reminder or confirmation."""
         period, group = self._period(request), request.group
         counts = await self._count(period, report_figures.FIELD_OF_GROUP[group], VisitField.STATUS)
         rows = report_figures.no_show_rows(counts, group, period)
-        return Report(period, group, rows, report_figures.no_show_total(rows))
+        return Report(period, group, await self.names.add_to(rows, group), report_figures.no_show_total(rows))
 
     async def bookings(self, request: ReportRequest) -> Report[BookingRow]:
         """Return how many visits were booked by day, channel, doctor, service, or new and returning patients."""
         period, group = self._period(request), request.group
         fields = dict.fromkeys([report_figures.FIELD_OF_GROUP[group], VisitField.STATUS, VisitField.FIRST])
         rows = report_figures.booking_rows(await self._count(period, *fields), group, period)
-        return Report(period, group, rows, report_figures.booking_total(rows))
+        return Report(period, group, await self.names.add_to(rows, group), report_figures.booking_total(rows))
 
     async def lead_times(self, request: ReportRequest) -> Report[LeadTimeRow]:
         """Return the days from booking to visit by service, doctor, day or weekday, and those to the third next available appointment."""
         period, group = self._period(request), request.group
-        counts: list[VisitCount] = []
-        if group is not ReportGroup.SPECIALTY:
-            counts = await self._count(period, report_figures.FIELD_OF_GROUP[group], VisitField.LEAD, VisitField.STATUS)
-        rows, total = report_figures.lead_time_rows(counts, group, period, await self._average_third_next_days(period, group))
-        return Report(period, group, rows, total)
+        field = report_figures.FIELD_OF_GROUP[group]
+        counts = await self._count(period, field, VisitField.LEAD, VisitField.STATUS)
+        services = [counted.values[field] for counted in counts] if group is ReportGroup.SPECIALTY else []
+        found = await self.names.find_specialties(services)
+        third_next = await self._average_third_next_days(period, group)
+        rows, total = lead_times.lead_time_rows(counts, group, period, third_next, found.specialties)
+        return Report(period, group, await self.names.add_to(rows, group), total, complete=found.complete)
 
     def _period(self, request: ReportRequest) -> ReportPeriod:
         return ReportPeriod.of(request.begins, request.ends, self.clinic().time_zone, self.now())

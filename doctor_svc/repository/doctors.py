@@ -18,6 +18,7 @@ from doctor_svc.repository.search import filter_conditions, search_words
 from doctor_svc.repository.tables import DOCTORS, SEARCH_WORDS
 from shared.contracts.contacts import DoctorContact
 from shared.contracts.http import DateOverride, WeeklyWindow
+from shared.contracts.names import NamedDoctor
 from shared.contracts.relayed_refusals import NoSuchDoctor
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
@@ -129,6 +130,11 @@ class DoctorReads:
         query = select(*CONTACT_COLUMNS).where(DOCTORS.c.id.in_(ids), ~DOCTORS.c.pending)
         async with self.database.read() as connection:
             return [DoctorContact.model_validate(row) for row in await connection.execute(query)]
+
+    async def list_doctor_names(self, ids: Collection[UUID]) -> list[NamedDoctor]:
+        query = select(DOCTORS.c.id, DOCTORS.c.full_name).where(DOCTORS.c.id.in_(ids), ~DOCTORS.c.pending)
+        async with self.database.read() as connection:
+            return [NamedDoctor.model_validate(row) for row in await connection.execute(query)]
 
     async def list_all_doctors(self, *, limit: int, after: SortKey) -> list[Doctor]:
         query = select(DOCTORS).where(~DOCTORS.c.pending).order_by(DOCTORS.c.id).limit(limit)

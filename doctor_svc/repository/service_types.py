@@ -15,6 +15,7 @@ from doctor_svc.ports import SortKey
 from doctor_svc.repository.tables import DOCTORS, SERVICES
 from shared.contracts.contacts import ServiceReminders
 from shared.contracts.http import Money
+from shared.contracts.names import NamedService
 from shared.contracts.relayed_refusals import NoSuchService
 from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
@@ -87,6 +88,11 @@ class ServiceTypeReads:
         query = select(*REMINDER_COLUMNS).where(SERVICES.c.id.in_(ids))
         async with self.database.read() as connection:
             return [ServiceReminders.model_validate(row) for row in await connection.execute(query)]
+
+    async def list_service_names(self, ids: Collection[UUID]) -> list[NamedService]:
+        query = select(SERVICES.c.id, SERVICES.c.name, SERVICES.c.specialty).where(SERVICES.c.id.in_(ids))
+        async with self.database.read() as connection:
+            return [NamedService.model_validate(row) for row in await connection.execute(query)]
 
     async def list_specialties(self) -> list[str]:
         service_query = select(SERVICES.c.specialty).where(SERVICES.c.active, SERVICES.c.specialty.is_not(None)).distinct()

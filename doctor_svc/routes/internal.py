@@ -15,6 +15,7 @@ from doctor_svc.schemas import CreateDoctor, PutDoctor, RenameDoctor
 from shared.contracts.contacts import DoctorContactRequest, DoctorContacts
 from shared.contracts.http import DoctorRules, ExistingProfile, ServiceTypeRules
 from shared.contracts.identity import Caller, Service
+from shared.contracts.names import FoundNames, NameRequest
 from shared.contracts.relayed_refusals import EmailTaken, NoSuchDoctor, NoSuchService, UnknownService
 from shared.kit import routes
 from shared.kit.access import require_services
@@ -64,6 +65,12 @@ async def list_contacts(
     """The doctors and service types that exist among the ids."""
     contacts, reminders = await doctors.list_contacts(body.doctor_ids), await service_types.list_reminders(body.service_ids)
     return DoctorContacts(doctors=contacts, services=reminders)
+
+
+@router.post("/names", response_model=FoundNames)
+async def list_names(body: NameRequest, _caller: AdminService, doctors: UseDoctors, service_types: UseServiceTypes) -> FoundNames:
+    """The names of the doctors and service types that exist among the ids."""
+    return FoundNames(doctors=await doctors.list_names(body.doctor_ids), services=await service_types.list_names(body.service_ids))
 
 
 @router.put("/doctors/{doctor_id}", response_model=DoctorRules, responses=refusals(UnknownService, EmailTaken, NotADoctorsAccount))

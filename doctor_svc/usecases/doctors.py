@@ -17,6 +17,7 @@ from shared.contracts.contacts import DoctorContact
 from shared.contracts.events import AccountChanged
 from shared.contracts.http import AccountSummary, CreateAccount, DoctorRules, VisitsOutsideHours
 from shared.contracts.identity import Caller, Role, Service, system_caller
+from shared.contracts.names import NamedDoctor
 from shared.contracts.refusals import FINAL_REFUSALS, Refusal
 from shared.contracts.relayed_refusals import UnknownService
 from shared.contracts.texts import name_on_one_line
@@ -131,6 +132,11 @@ class Doctors:
     async def list_contacts(self, ids: Collection[UUID]) -> list[DoctorContact]:
         """Return names, places and zones of these doctors, active or not; unknown and pending ones are left out."""
         return await self.store.list_doctor_contacts(ids) if ids else []
+
+    @retry_on_abort
+    async def list_names(self, ids: Collection[UUID]) -> list[NamedDoctor]:
+        """Return the names of these doctors, active or not; unknown and pending ones are left out."""
+        return await self.store.list_doctor_names(ids) if ids else []
 
     @retry_on_abort
     async def list_rules(self, limit: int, after: SortKey) -> list[DoctorRules]:

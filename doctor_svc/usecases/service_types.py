@@ -12,6 +12,7 @@ from doctor_svc.ports import DoctorStore, SortKey
 from doctor_svc.usecases.calendar import CalendarFollower
 from shared.contracts.contacts import ServiceReminders
 from shared.contracts.identity import Caller, Role, Service
+from shared.contracts.names import NamedService
 from shared.kit.audit import audit_event, changed_fields
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
@@ -53,6 +54,11 @@ class ServiceTypes:
     async def list_reminders(self, ids: Collection[UUID]) -> list[ServiceReminders]:
         """Return when patients are reminded of visits of these service types, active or not; unknown ids are left out."""
         return await self.store.list_service_reminders(ids) if ids else []
+
+    @retry_on_abort
+    async def list_names(self, ids: Collection[UUID]) -> list[NamedService]:
+        """Return names and specialties of these service types, active or not; unknown ids are left out."""
+        return await self.store.list_service_names(ids) if ids else []
 
     @retry_on_abort
     async def list_specialties(self) -> list[str]:

@@ -23,12 +23,14 @@ from admin_svc.ports.reports import OfferedMinutes
 from admin_svc.repository.report_visits import SqlReportStore
 from admin_svc.repository.tables import REPORT_VISITS, VISIT_REMINDERS
 from admin_svc.usecases.report_model import ReportModel
+from admin_svc.usecases.report_names import ReportNames
 from admin_svc.usecases.reports import ReportRequest, Reports
 from shared.contracts.availability import OfferedTime, ServiceAvailability
 from shared.contracts.clinic import ClinicProfile
 from shared.contracts.events import AppointmentEvent, Event, ReminderSent
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from shared.contracts.names import FoundNames, NamedService
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import MovableClock
 from shared.kit.ids import new_id
@@ -46,6 +48,7 @@ ZONES_AND_DAYS = [
 STATUSES = ["requested", "booked", "checked_in", "in_progress", "completed", "missed", "cancelled", "declined", "expired"]
 CAME, TAKES_TIME = {"checked_in", "in_progress", "completed"}, {"booked", "checked_in", "in_progress", "completed", "missed"}
 GROUP_SERVICE, CLIENT = UUID(int=52), UUID(int=90)
+SPECIALTIES = {UUID(int=51): "Cardiology"}
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,14 @@ class OfferedHours:
         raise Unavailable
 
 
+class NamesOfServices:
+    """Implements NameClient: one service has a specialty, the other none, and doctors are not known."""
+
+    async def find(self, _doctor_ids: Sequence[UUID], service_ids: Sequence[UUID]) -> FoundNames:
+        services = [NamedService(id=service_id, name=f"{service_id}", specialty=SPECIALTIES.get(service_id)) for service_id in service_ids]
+        return FoundNames(doctors=[], services=services)
+
+
 @dataclass
 class ReportSystem:
     """A database that lives through all examples, and is empty before each."""
@@ -170,7 +181,13 @@ class ReportSystem:
         self.clock.set(history.now)
 
     def reports(self, history: ClinicPast, availability: OfferedHours | None = None) -> Reports:
-        return Reports(self.store, availability or OfferedHours(), self.clock, lambda: ClinicProfile(time_zone=history.zone))
+        return Reports(
+            self.store,
+            availability or OfferedHours(),
+            ReportNames(NamesOfServices(), self.clock),
+            self.clock,
+            lambda: ClinicProfile(time_zone=history.zone),
+        )
 
     def rows(self, history: ClinicPast, name: str, group: ReportGroup) -> dict[str | None, Any]:
         """Return the rows of a report by key, and the total under None."""
@@ -208,12 +225,12 @@ def keys_of_visits(history: ClinicPast, group: ReportGroup) -> dict[UUID, str]:
 
 
 def key_of_visit(history: ClinicPast, group: ReportGroup, visit: ToldVisit) -> str:
-    local = history.local(visit.starts_at)
+    local, of_ids = history.local(visit.starts_at), {ReportGroup.DOCTOR: visit.doctor, ReportGroup.SERVICE: visit.service}
+    if group in of_ids:
+        return str(of_ids[group])
     match group:
-        case ReportGroup.DOCTOR:
-            return str(visit.doctor)
-        case ReportGroup.SERVICE:
-            return str(visit.service)
+        case ReportGroup.SPECIALTY:
+            return SPECIALTIES.get(visit.service, "unknown")
         case ReportGroup.DAY:
             return f"{local:%Y-%m-%d}"
         case ReportGroup.WEEKDAY:
@@ -297,8 +314,10 @@ def test_booked_minutes_equal_a_count_of_all_minutes(sql_url: str) -> None:
 
 def test_lead_times_equal_those_of_all_visits(sql_url: str) -> None:
     def check(system: ReportSystem, history: ClinicPast) -> None:
-        for group in (ReportGroup.SERVICE, ReportGroup.DOCTOR, ReportGroup.DAY, ReportGroup.WEEKDAY):
+        for group in (ReportGroup.SERVICE, ReportGroup.DOCTOR, ReportGroup.SPECIALTY, ReportGroup.DAY, ReportGroup.WEEKDAY):
             keys, rows = keys_of_visits(history, group), system.rows(history, "lead_times", group)
+            held = {keys[visit.id] for visit in history.in_period if visit.status in TAKES_TIME and lead_days(visit) is not None}
+            assert rows.keys() - {None} == held
             for key, row in rows.items():
                 mine = [visit for visit in history.in_period if key in (None, keys[visit.id]) and visit.status in TAKES_TIME]
                 days = sorted(lead for visit in mine if (lead := lead_days(visit)) is not None)

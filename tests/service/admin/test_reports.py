@@ -42,11 +42,13 @@ REPORTS = ("utilisation", "no-shows", "bookings", "lead-times")
 
 @dataclass
 class CalendarAndAppointments:
-    """Answers as scheduling-service and as appointment-service. `asked` are the paths with the query that were requested."""
+    """Answers as scheduling-, appointment- and doctor-service. `asked` are the paths with the query that were requested."""
 
     visits: list[VisitRecord] = field(default_factory=list)
     next_free: list[dict[str, Any]] = field(default_factory=list)
     offered: dict[str, dict[str, int]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    specialties: dict[str, str] = field(default_factory=dict)
     is_down: bool = False
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
@@ -61,6 +63,15 @@ class CalendarAndAppointments:
             known = {str(visit.appointment_id) for visit in self.visits}
             found = [{"appointment_id": listed, "service": None, "doctor": None} for listed in json.loads(request.content)["ids"]]
             return httpx.Response(200, json={"items": [item for item in found if item["appointment_id"] in known]})
+        if path == "/internal/names":
+            wanted = json.loads(request.content)
+            doctors = [{"id": item, "full_name": self.names[item]} for item in wanted["doctor_ids"] if item in self.names]
+            services = [
+                {"id": item, "name": self.names[item], "specialty": self.specialties.get(item)}
+                for item in wanted["service_ids"]
+                if item in self.names
+            ]
+            return httpx.Response(200, json={"doctors": doctors, "services": services})
         if path == "/internal/available-appointments":
             return httpx.Response(200, json={"items": self.next_free, "next": None})
         if path == "/internal/offered-time":
@@ -139,11 +150,12 @@ async def test_the_overview_counts_the_clinics_day_and_names_the_next_free_time(
 
 async def test_utilisation_compares_booked_with_offered_minutes(admin: RunningService, upstream: CalendarAndAppointments) -> None:
     upstream.offered = {str(DOCTOR): {"total": 40}, str(COLLEAGUE): {"total": 60}}
+    upstream.names = {str(DOCTOR): "Ada Weiss", str(CHECKUP): "Check-up"}
     await publish(admin, a_visit(1), a_visit(2, starts_at=NINE + timedelta(minutes=10)), a_visit(3, status="cancelled"))
     report = await read(admin, "utilisation", **MARCH)
     rows = [
-        {"key": str(DOCTOR), "booked_minutes": 60, "offered_minutes": 40, "utilisation": 1.5},
-        {"key": str(COLLEAGUE), "booked_minutes": 0, "offered_minutes": 60, "utilisation": 0.0},
+        {"key": str(DOCTOR), "name": "Ada Weiss", "booked_minutes": 60, "offered_minutes": 40, "utilisation": 1.5},
+        {"key": str(COLLEAGUE), "name": None, "booked_minutes": 0, "offered_minutes": 60, "utilisation": 0.0},
     ]
     total = {"booked_minutes": 60, "offered_minutes": 100, "utilisation": 0.6}
     period = {"from": "2026-02-28T23:00:00Z", "to": "2026-03-31T22:00:00Z", "time_zone": "Europe/Berlin"}
@@ -152,7 +164,7 @@ async def test_utilisation_compares_booked_with_offered_minutes(admin: RunningSe
     wanted = {"from": period["from"], "to": period["to"], "time_zone": "Europe/Berlin", "unit": "total", "limit": "50"}
     assert asked == [wanted, wanted | {"after": "1"}]
     (by_service,) = (await read(admin, "utilisation", group_by="service", **MARCH))["items"]
-    assert by_service == {"key": str(CHECKUP), **total}
+    assert by_service == {"key": str(CHECKUP), "name": "Check-up", **total}
     upstream.is_down = True
     without = await read(admin, "utilisation", **MARCH)
     assert (without["complete"], without["total"]) == (False, {"booked_minutes": 60, "offered_minutes": None, "utilisation": None})
@@ -171,8 +183,8 @@ async def test_a_visit_is_reminded_only_if_the_reminder_was_for_its_present_time
     await publish(admin, a_visit(1, status="completed"), a_visit(2, status="missed", starts_at=NINE + DAY))
     rows = (await read(admin, "no-shows", group_by="reminder", **MARCH))["items"]
     assert rows == [
-        {"key": "not_sent", "missed": 1, "attended": 0, "rate": 1.0},
-        {"key": "sent", "missed": 0, "attended": 1, "rate": 0.0},
+        {"key": "not_sent", "name": None, "missed": 1, "attended": 0, "rate": 1.0},
+        {"key": "sent", "name": None, "missed": 0, "attended": 1, "rate": 0.0},
     ]
 
 
@@ -199,7 +211,7 @@ async def test_pages_lead_through_all_rows_and_csv_has_the_same(admin: RunningSe
     assert response.headers["content-type"] == "text/csv; charset=utf-8; header=present"
     assert (response.headers["vary"], response.headers["cache-control"]) == ("Accept", "no-store")
     rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
-    first = {"key": "2026-03-09", "bookings": "1", "called_off": "0", "new": "1", "returning": "0"}
+    first = {"key": "2026-03-09", "name": "", "bookings": "1", "called_off": "0", "new": "1", "returning": "0"}
     assert (rows[0], [row["key"] for row in rows]) == (first, keys)
     overview = await admin.http.get("/admin/reports/overview", headers=ADMIN | {"Accept": "text/csv"})
     assert [row["date"] for row in csv.DictReader(io.StringIO(overview.text, newline=""))] == ["2026-03-02"]
@@ -212,6 +224,7 @@ async def test_every_report_is_also_given_as_csv(admin: RunningService, name: st
     response = await admin.http.get(f"/admin/reports/{name}", params=MARCH, headers=ADMIN | {"Accept": "text/csv"})
     (row,) = csv.DictReader(io.StringIO(response.text, newline=""))
     assert row == {column: "" if value is None else str(value) for column, value in rows[0].items()}
+    assert list(row)[:2] == ["key", "name"]
 
 
 @pytest.mark.parametrize(
@@ -246,14 +259,63 @@ async def test_the_third_next_available_appointment_is_noted_once_a_day_of_the_c
     upstream.next_free[0]["doctors"] = []
     await admin.advance(timedelta(hours=1))  # the day after in Berlin
     by_service = (await read(admin, "lead-times", **MARCH))["items"]
-    measured = {"visits": 0, "median_days": None, "p90_days": None}
+    measured = {"name": None, "visits": 0, "median_days": None, "p90_days": None}
     assert by_service == [{"key": str(CHECKUP), **measured, "third_next_available_days": 2.5}], "4 days on Monday, 1 on Tuesday"
     by_doctor = (await read(admin, "lead-times", group_by="doctor", **MARCH))["items"]
     assert by_doctor == [{"key": str(DOCTOR), **measured, "third_next_available_days": 4.0}]
     response = await admin.http.get(
         "/admin/reports/lead-times", params=MARCH | {"group_by": "specialty"}, headers=ADMIN | {"Accept": "text/csv"}
     )
-    assert response.text.splitlines()[1] == "'=Cardiology,0,,,2.5", "no spreadsheet runs it"
+    assert response.text.splitlines()[1] == "'=Cardiology,,0,,,2.5", "no spreadsheet runs it"
+
+
+async def test_rows_have_the_names_that_doctor_service_knows_and_older_ones_while_it_does_not_answer(
+    admin: RunningService, upstream: CalendarAndAppointments
+) -> None:
+    upstream.names = {str(DOCTOR): "=Ada Weiss", str(CHECKUP): "Check-up"}
+    await publish(admin, a_visit(1), a_visit(2, doctor_id=COLLEAGUE))
+
+    async def names(group: str) -> dict[str, str | None]:
+        return {row["key"]: row["name"] for row in (await read(admin, "bookings", group_by=group, **MARCH))["items"]}
+
+    assert await names("doctor") == {str(DOCTOR): "=Ada Weiss", str(COLLEAGUE): None}
+    assert await names("service") == {str(CHECKUP): "Check-up"}
+    asked = upstream.count("/internal/names")
+    assert await names("doctor") == {str(DOCTOR): "=Ada Weiss", str(COLLEAGUE): None}
+    assert upstream.count("/internal/names") == asked, "they are remembered"
+    table = await admin.http.get("/admin/reports/bookings", params=MARCH | {"group_by": "doctor"}, headers=ADMIN | {"Accept": "text/csv"})
+    assert table.text.splitlines()[1:] == [f"{DOCTOR},'=Ada Weiss,1,0,1,0", f"{COLLEAGUE},,1,0,0,1"]
+    upstream.names[str(COLLEAGUE)] = "Ben Ito"
+    admin.clock.advance(timedelta(minutes=2))
+    assert await names("doctor") == {str(DOCTOR): "=Ada Weiss", str(COLLEAGUE): "Ben Ito"}
+    upstream.is_down = True
+    admin.clock.advance(timedelta(minutes=2))
+    assert await names("doctor") == {str(DOCTOR): "=Ada Weiss", str(COLLEAGUE): "Ben Ito"}
+
+
+async def test_lead_times_by_specialty_have_the_visits_and_the_third_next_appointment(
+    admin: RunningService, upstream: CalendarAndAppointments
+) -> None:
+    other, third = UUID(int=31), ["2026-03-03T09:00:00Z", "2026-03-03T10:00:00Z", "2026-03-06T09:00:00Z"]
+    upstream.names, upstream.specialties = {str(CHECKUP): "Check-up", str(other): "Flu jab"}, {str(CHECKUP): "Cardiology"}
+    upstream.next_free = [{"service_id": str(CHECKUP), "specialty": "Cardiology", "starts": third, "doctors": []}]
+    await admin.advance(timedelta(minutes=10))
+    await publish(admin, a_visit(1), a_visit(2, booked_at=NINE - 5 * DAY), a_visit(3, service_id=other, booked_at=NINE))
+    report = await read(admin, "lead-times", group_by="specialty", **MARCH)
+    cardiology = {"visits": 2, "median_days": 3.5, "p90_days": 5, "third_next_available_days": 4.0}
+    unknown = {"visits": 1, "median_days": 0.0, "p90_days": 0, "third_next_available_days": None}
+    assert report["items"] == [{"key": "Cardiology", "name": None, **cardiology}, {"key": "unknown", "name": None, **unknown}]
+    assert (report["total"]["visits"], report["complete"]) == (3, True)
+
+
+async def test_without_doctor_service_lead_times_by_specialty_are_not_complete(
+    admin: RunningService, upstream: CalendarAndAppointments
+) -> None:
+    await publish(admin, a_visit(1))
+    upstream.is_down = True
+    report = await read(admin, "lead-times", group_by="specialty", **MARCH)
+    assert ([row["key"] for row in report["items"]], report["complete"]) == (["unknown"], False)
+    assert (await read(admin, "lead-times", group_by="service", **MARCH))["complete"] is True
 
 
 async def test_a_rebuild_makes_wrong_and_missing_rows_right(admin: RunningService, upstream: CalendarAndAppointments, sql_url: str) -> None:

@@ -44,6 +44,21 @@ async def test_contacts_are_for_notification_and_patient_service_only(doctors: R
     assert (await doctors.http.post("/internal/contacts", json=too_many, headers=NOTIFICATION)).status_code == 422
 
 
+async def test_names_are_those_of_doctors_and_service_types_active_or_not_for_admin_service_only(doctors_on_sql: RunningDoctor) -> None:
+    ada = await doctors_on_sql.create_doctor()
+    service_id = await doctors_on_sql.create_service(specialty="Cardiology", active=False)
+    body = {"doctor_ids": [ada["id"], str(UUID(int=5))], "service_ids": [service_id, str(UUID(int=6))]}
+    response = await doctors_on_sql.http.post("/internal/names", json=body, headers=ADMIN_SERVICE)
+    services = [{"id": service_id, "name": CHECKUP["name"], "specialty": "Cardiology"}]
+    assert response.json() == {"doctors": [{"id": ada["id"], "full_name": "Ada Weiss"}], "services": services}
+    nothing = await doctors_on_sql.http.post("/internal/names", json={}, headers=ADMIN_SERVICE)
+    assert nothing.json() == {"doctors": [], "services": []}
+    for headers in (NOTIFICATION, ADMIN):
+        assert (await doctors_on_sql.http.post("/internal/names", json=body, headers=headers)).status_code == 403
+    too_many = {"doctor_ids": [str(uuid4()) for _ in range(201)]}
+    assert (await doctors_on_sql.http.post("/internal/names", json=too_many, headers=ADMIN_SERVICE)).status_code == 422
+
+
 async def test_the_offsets_of_a_service_are_public_and_null_brings_back_the_clinics(doctors: RunningDoctor) -> None:
     created = (await doctors.http.post("/services", json=CHECKUP | {"reminder_offsets_minutes": [60, 1440]}, headers=ADMIN)).json()
     assert (await doctors.http.get("/services")).json()["items"][0]["reminder_offsets_minutes"] == [1440, 60]
