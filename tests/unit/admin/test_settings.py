@@ -11,7 +11,8 @@ STRONG = "7f3b1e0c9d5a4862bb10c4d7e6f8a915"
 
 
 @pytest.mark.parametrize(
-    ("key", "fault"), [(None, "is missing"), ("0123456789abcdef", "is shorter than 32 characters"), (STRONG, "is shared with another setting")]
+    ("key", "fault"),
+    [(None, "is missing"), ("0123456789abcdef", "is shorter than 32 characters"), (STRONG, "is shared with another setting")],
 )
 def test_a_weak_key_of_imports_stops_the_start(monkeypatch: pytest.MonkeyPatch, key: str | None, fault: str) -> None:
     monkeypatch.setenv("CARESLOT_ENV", "production")
