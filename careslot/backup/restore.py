@@ -108,8 +108,8 @@ async def settle(draft: Path, erased_patients: Sequence[UUID], step: Step) -> Re
     """Bring restored data to rest, and return what was done. Raises NewerRelease.
 
     Imports are stopped, because who was created by them after the backup may have been erased since. Erasures are repeated. Then all
-    services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send may have been sent
-    after the backup, and is withheld for an admin. In the end nobody is signed in.
+    services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send may have
+    been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
     """
     folder, summary = Folder(draft), RestoreSummary(_read_manifest(draft)["taken_at"])
     _migrate_all(folder)
