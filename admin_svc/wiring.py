@@ -27,6 +27,7 @@ from admin_svc.domain.report_visits import ReportVisit
 from admin_svc.ports.imports import ProfileImporter
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.clinic_settings import OwnSettings
+from admin_svc.repository.imports import stop_unfinished
 from admin_svc.repository.old_audit_lines import SqlOldAuditLines
 from admin_svc.repository.report_visits import SqlReportStore
 from admin_svc.repository.row_encryption import AesRowEncryption
@@ -49,7 +50,7 @@ from admin_svc.usecases.users import Users
 from shared.contracts.clinic import ClinicProfile, ClinicSettings, CurrentClinic
 from shared.contracts.identity import Service
 from shared.kit.clinic_settings import ClinicFollower
-from shared.kit.clock import system_clock
+from shared.kit.clock import Clock, system_clock
 from shared.kit.erasure_reports import HttpErasureReports
 from shared.kit.logs import log_event
 from shared.kit.overrides import Overrides
@@ -136,6 +137,12 @@ async def open_rebuild_requests(database_url: str) -> AsyncIterator[RebuildReque
     """Open the database for `careslot rebuild reports`."""
     async with Database(database_url) as database:
         yield RebuildRequests(SqlReportStore(database, system_clock), system_clock)
+
+
+async def stop_imports(database_url: str, now: Clock = system_clock) -> int:
+    """Stop the imports of a restored database, for `careslot restore`. Returns the number of rows that waited."""
+    async with Database(database_url) as database, database.write() as connection:
+        return await stop_unfinished(connection, now())
 
 
 async def follow_own_settings(runtime: ServiceRuntime, store: SqlAdminStore) -> ClinicFollower:

@@ -68,6 +68,12 @@ async def withhold_unsent(database_url: str) -> tuple[int, int]:
     return counts
 
 
+async def stop_imports(database_url: str) -> int:
+    """Stop the imports of a restored database of admin-service; return the number of rows that waited."""
+    count: int = await importlib.import_module("admin_svc.wiring").stop_imports(database_url)
+    return count
+
+
 async def end_all_sessions(database_url: str) -> int:
     """End every session of a restored database of auth-service."""
     count: int = await importlib.import_module("auth_svc.wiring").end_all_sessions(database_url)

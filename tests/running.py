@@ -81,6 +81,11 @@ def upstream_handler(
     return handle
 
 
+def clinic_settings(**values: Any) -> Handler:
+    """Return a handler that answers requests for the clinic's settings as admin-service does when an admin has set these."""
+    return lambda _request: httpx.Response(200, json={"version": 2, **values})
+
+
 def problem_response(status: int, code: str, **facts: Any) -> httpx.Response:
     """Return a problem document (RFC 9457), as another service refuses a request."""
     body = {"status": status, "code": code, "title": code, "detail": code, **facts}
@@ -133,4 +138,13 @@ async def run_service(
         yield service
 
 
-__all__ = ["NOON", "RunningService", "Service", "not_found_response", "problem_response", "run_service", "upstream_handler"]
+__all__ = [
+    "NOON",
+    "RunningService",
+    "Service",
+    "clinic_settings",
+    "not_found_response",
+    "problem_response",
+    "run_service",
+    "upstream_handler",
+]

@@ -8,9 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from admin_svc.domain.import_refusals import RowRefusal
-from admin_svc.domain.imports import UNFINISHED, Import, ImportKind, ImportProgress, RowResult, RowStatus, StoredRow
+from admin_svc.domain.imports import STOPPED_BY_RESTORE, UNFINISHED, Import, ImportKind, ImportProgress, RowResult, RowStatus, StoredRow
 from admin_svc.repository.tables import IMPORT_ROWS, IMPORTS
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
@@ -160,6 +161,15 @@ class ImportReads:
 
     async def empty_log(self) -> None:
         await self.database.empty_log()
+
+
+async def stop_unfinished(connection: AsyncConnection, now: datetime) -> int:
+    """Have all rows that wait fail, delete their fields, and end their imports; return the number of rows."""
+    refusal = {"code": STOPPED_BY_RESTORE.code, "detail": STOPPED_BY_RESTORE.detail}
+    values = {"status": RowStatus.FAILED, "target_id": None, "fields": None, **refusal}
+    stopped = await connection.execute(update(IMPORT_ROWS).where(ROWS.status.in_(UNFINISHED)).values(values))
+    await connection.execute(update(IMPORTS).where(HEADS.finished_at.is_(None)).values(finished_at=now))
+    return stopped.rowcount
 
 
 def _counts(import_ids: Sequence[UUID]) -> Any:

@@ -100,8 +100,8 @@ class RetentionOut(ReadModel):
 class SettingsOut(ReadModel):
     """What is set; null where nothing is set, and then `defaults` count, or what the environment of the service concerned says.
 
-    `changed_at` and `changed_by` are null as long as nothing was ever set. `retention_changes_at` is when shorter periods take effect; until
-    then the longer ones count. It is null when those that are set count.
+    `changed_at` and `changed_by` are null as long as nothing was ever set. `retention_changes_at` is when shorter periods take effect;
+    until then the longer ones count. It is null when those that are set count.
     """
 
     name: str | None

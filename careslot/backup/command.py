@@ -90,6 +90,7 @@ def _print_summary(summary: RestoreSummary, folder: Path) -> None:
     typer.echo(f"{summary.withheld_messages} messages may have been sent since: GET /admin/messages?status=unknown lists them.")
     typer.echo(f"{summary.withheld_deliveries} deliveries to webhooks were given up; an admin can replay them.")
     typer.echo(f"{summary.ended_sessions} sessions were ended: everyone signs in again.")
+    typer.echo(f"{summary.stopped_rows} rows of imports were stopped: GET /admin/imports lists them.")
     _print_erasures(summary)
 
 

@@ -20,7 +20,7 @@ from careslot.backup.encrypted_stream import DamagedBackup, DecryptingReader
 from careslot.embedded_platform import embedded_settings, open_embedded_platform
 from careslot.folder import Folder
 from careslot.serve import log_to
-from careslot.services import PACKAGES, end_all_sessions, migrate, open_erasures, withhold_unsent
+from careslot.services import PACKAGES, end_all_sessions, migrate, open_erasures, stop_imports, withhold_unsent
 from notify_svc.domain.webhook_deliveries import WebhookProblem, WebhookResponse
 from notify_svc.ports import MailDeferred, RenderedMail
 from notify_svc.ports.webhooks import SignedDelivery
@@ -41,12 +41,16 @@ class NewerRelease(Exception):
 
 @dataclass(slots=True)
 class RestoreSummary:
-    """What was restored. `taken_at` is when the backup was made (RFC 3339). `failed` are patients who could not be erased, and why."""
+    """What was restored. `taken_at` is when the backup was made (RFC 3339). `stopped_rows` are rows of imports that waited.
+
+    `failed` are patients who could not be erased, and why.
+    """
 
     taken_at: str
     withheld_messages: int = 0
     withheld_deliveries: int = 0
     ended_sessions: int = 0
+    stopped_rows: int = 0
     erased: int = 0
     failed: list[str] = field(default_factory=list)
 
@@ -103,11 +107,13 @@ def require_empty(folder: Path) -> None:
 async def settle(draft: Path, erased_patients: Sequence[UUID], step: Step) -> RestoreSummary:
     """Bring restored data to rest, and return what was done. Raises NewerRelease.
 
-    Erasures are repeated. Then all services run without mailbox and webhooks until every event is handled and every due reminder queued:
-    what they want to send may have been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
+    Imports are stopped, because who was created by them after the backup may have been erased since. Erasures are repeated. Then all
+    services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send may have
+    been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
     """
     folder, summary = Folder(draft), RestoreSummary(_read_manifest(draft)["taken_at"])
     _migrate_all(folder)
+    summary.stopped_rows = await stop_imports(folder.database_url(Service.ADMIN))
     step("repeating erasures")
     await _repeat_erasures(folder, erased_patients, summary)
     step("handling events")

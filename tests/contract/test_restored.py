@@ -13,6 +13,13 @@ import pytest
 from sqlalchemy import create_engine, insert, select, text
 from sqlalchemy.exc import OperationalError
 
+from admin_svc.domain.import_files import read_file
+from admin_svc.domain.imports import Import, ImportKind, RowStatus
+from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.row_encryption import AesRowEncryption
+from admin_svc.repository.tables import IMPORT_ROWS
+from admin_svc.usecases.imports import stored_row
+from admin_svc.wiring import stop_imports
 from auth_svc.repository.tables import REFRESH_TOKENS, SESSIONS
 from auth_svc.wiring import end_all_sessions
 from careslot.auditor.sql_store import SqlStore, open_engine
@@ -25,6 +32,8 @@ from notify_svc.wiring import withhold_unsent
 from patient_svc.repository.tables import GUARDIANS, PATIENTS
 from patient_svc.repository.tables import INFRASTRUCTURE as PATIENT_INFRASTRUCTURE
 from patient_svc.settings import PatientSettings
+from shared.contracts.http import Actor
+from shared.contracts.identity import Role
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
 from tests.running import NOON, RECORD_KEYS
@@ -76,6 +85,26 @@ async def test_all_sessions_of_a_restored_database_have_ended(sql_url: str) -> N
         assert (await connection.execute(select(REFRESH_TOKENS))).all() == []
 
 
+async def test_imports_of_a_restored_database_have_stopped_and_nothing_is_left_of_their_rows(sql_url: str) -> None:
+    migrate("admin_svc", sql_url)
+    by, encryption = Actor(id=UUID(int=1), role=Role.ADMIN), AesRowEncryption("k" * 40)
+    imported = Import(uuid4(), ImportKind.PATIENTS, dry_run=False, by=by, created_at=NOON)
+    rows = [stored_row(imported.id, row, encryption) for row in read_file("patients", b"full_name,phone\nMina Park,1\nBo Lind,2\nx\n")]
+    async with Database(sql_url) as database:
+        store = SqlAdminStore(database, lambda: NOON)
+        async with store.begin() as tx:
+            await tx.insert_import(imported, rows)
+            await tx.mark_creating(imported.id, [2])
+        assert [await stop_imports(sql_url, lambda: LATER) for _ in range(2)] == [2, 0]
+        progress = await store.find_progress(imported.id)
+        assert progress is not None
+        assert (progress.status, progress.imported.finished_at, progress.counts) == ("done", LATER, {RowStatus.FAILED: 3})
+        outcomes = await store.list_outcomes(imported.id, None, 10, None)
+        assert [outcome.refusal and outcome.refusal.code for outcome in outcomes] == ["restored", "restored", "wrong_number_of_cells"]
+        async with database.read() as connection:
+            assert set(await connection.scalars(select(IMPORT_ROWS.c.fields))) == {None}
+
+
 async def test_the_auditor_cannot_write(sql_url: str) -> None:
     migrate("auth_svc", sql_url)
     engine = open_engine(sql_url)
@@ -112,11 +141,11 @@ async def test_erasures_are_repeated_in_restored_data_and_unknown_patients_are_l
 
 
 @pytest.mark.needs_servers("MYSQL")
-@pytest.mark.parametrize("package", ["auth_svc", "notify_svc"])
+@pytest.mark.parametrize("package", ["auth_svc", "notify_svc", "admin_svc"])
 def test_the_statements_of_the_page_about_backups_run(mysql_url: str, package: str) -> None:
     page = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
     statements = re.findall(r"(?:UPDATE|DELETE FROM) (\w+)[^;`]*(?=;)", page)
-    assert sorted(statements) == ["messages", "outbox", "refresh_tokens", "sessions", "webhook_deliveries"]
+    assert sorted(statements) == ["import_rows", "imports", "messages", "outbox", "refresh_tokens", "sessions", "webhook_deliveries"]
     migrate(package, mysql_url)
     engine = create_engine(mysql_url.replace("mysql+aiomysql", "mysql+pymysql"))
     try:

@@ -12,9 +12,26 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import select
 
+from admin_svc.domain.import_files import read_file
+from admin_svc.domain.imports import Import, ImportKind, RowStatus
+from admin_svc.repository import SqlAdminStore
+from admin_svc.repository.row_encryption import AesRowEncryption
+from admin_svc.usecases.imports import stored_row
+from careslot.backup.create import MANIFEST
+from careslot.backup.restore import settle
+from careslot.embedded_platform import embedded_settings
+from careslot.folder import Folder
+from careslot.services import migrate
+from patient_svc.repository.tables import PATIENTS
+from shared.contracts.http import Actor
+from shared.contracts.identity import Role, Service
+from shared.kit.clock import system_clock
+from shared.kit.sql import Database
 from tests.faults.booking_load import BookingLoad
 from tests.platform.accounts import User, book, list_slots, register_patient, sign_in_admin
 from tests.platform.houses import Embedded, wait_until
@@ -127,6 +144,25 @@ def _check_people(platform: Embedded, drill: Drill) -> None:
     signed_in = User(platform).request("POST", "/auth/login", {"email": drill.kept.account["email"], "password": password})
     kept = User(platform, signed_in["account"], signed_in["access_token"])
     assert len(kept.request("GET", "/appointments")["items"]) == 1
+
+
+async def test_an_import_that_was_under_way_at_the_backup_is_stopped_and_creates_nobody(tmp_path: Path) -> None:
+    """Whoever is in the file may have been created after the backup, and erased: the list of erasures cannot know a row that waits."""
+    folder = Folder(tmp_path / "data")
+    migrate(Service.ADMIN, folder.database_url(Service.ADMIN))
+    (folder.path / MANIFEST).write_text('{"format": 1, "taken_at": "2026-03-02T12:00:00Z", "databases": []}')
+    key = str(embedded_settings(Service.ADMIN, folder).model_dump()["import_key"])
+    imported = Import(uuid4(), ImportKind.PATIENTS, dry_run=False, by=Actor(id=uuid4(), role=Role.ADMIN), created_at=system_clock())
+    (row,) = read_file("patients", b"full_name\nMina Park\n")
+    async with Database(folder.database_url(Service.ADMIN)) as database, SqlAdminStore(database, system_clock).begin() as tx:
+        await tx.insert_import(imported, [stored_row(imported.id, row, AesRowEncryption(key))])
+    summary = await settle(folder.path, [], lambda _step: None)
+    assert summary.stopped_rows == 1
+    async with Database(folder.database_url(Service.ADMIN)) as database:
+        (outcome,) = await SqlAdminStore(database, system_clock).list_outcomes(imported.id, None, 10, None)
+    assert (outcome.status, outcome.refusal and outcome.refusal.code) == (RowStatus.FAILED, "restored")
+    async with Database(folder.database_url(Service.PATIENT)) as database, database.read() as connection:
+        assert (await connection.execute(select(PATIENTS))).all() == []
 
 
 def test_a_backup_is_not_restored_over_data_or_with_a_wrong_pass_phrase(drill: Drill, tmp_path: Path) -> None:

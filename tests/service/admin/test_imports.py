@@ -178,6 +178,7 @@ async def test_nothing_of_a_row_is_kept_once_it_is_decided(admin: RunningService
 async def test_rows_that_wait_are_encrypted(admin: RunningService, profiles: FakeOwners, sql_url: str) -> None:
     profiles.fails = "before"
     uploaded = await upload(admin, "patients", PATIENTS)
+    await admin.run_until_idle()
     async with Database(sql_url) as database, database.read() as connection:
         rows = (await connection.execute(select(IMPORT_ROWS))).all()
         assert len(rows) == 2
@@ -196,6 +197,7 @@ async def test_rows_of_another_key_fail_and_the_file_can_be_sent_again(tmp_path:
     profiles.fails = "before"
     async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url, import_key="a" * 40) as admin:
         uploaded = await upload(admin, "patients", PATIENTS)
+        await admin.run_until_idle()
     profiles.fails = None
     async with run_service("admin_svc", tmp_path, profiles, database_url=sql_url, import_key="b" * 40) as admin:
         await admin.advance(timedelta(minutes=1))

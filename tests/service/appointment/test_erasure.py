@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -13,7 +14,7 @@ from appointment_svc.domain.snapshots import ERASED_NAME
 from appointment_svc.migrations import migrate
 from shared.contracts.events import PatientErased
 from shared.kit.ids import new_id
-from tests.running import NOON
+from tests.running import NOON, clinic_settings
 from tests.service.appointment.clinic import ANNA, BO, DESK, DR_WEISS, NOTIFICATION_SERVICE, RunningClinic, a_clinic
 from tests.unit.appointment.builders import PATIENT, TEN
 
@@ -140,8 +141,13 @@ async def test_names_are_removed_although_the_calendar_does_not_answer(clinic: R
     assert (after["status"], after["patient"]["full_name"]) == ("cancelled", ERASED_NAME)
 
 
-async def test_texts_are_removed_after_the_years_of_the_setting(tmp_path: Path) -> None:
-    async with a_clinic(tmp_path, keep_texts_years=1) as clinic:
+@pytest.mark.parametrize(
+    "settings",
+    [{"keep_texts_years": 1}, {"clinic_settings": clinic_settings(retention={"texts_years": 1})}],
+    ids=["of the environment", "of an admin"],
+)
+async def test_texts_are_removed_after_the_years_of_the_setting(tmp_path: Path, settings: dict[str, Any]) -> None:
+    async with a_clinic(tmp_path, **settings) as clinic:
         visit = await clinic.booked(reason="a rash", intake=INTAKE)
         clinic.service.clock.advance(timedelta(days=360))
         await clinic.service.run_until_idle()

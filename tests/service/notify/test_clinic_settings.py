@@ -13,10 +13,12 @@ from icalendar import Calendar
 
 from shared.contracts.clinic import CLINIC_ID
 from shared.contracts.events import SettingsChanged
+from shared.contracts.identity import Role
 from shared.kit.ids import new_id
 from tests.running import RunningService, problem_response, run_service
 from tests.service.notify.fake_services import MemoryMailbox
 from tests.service.notify.reminder_services import FakeReminderServices
+from tests.tokens import bearer
 from tests.unit.notify.builders import an_event
 
 START = an_event().starts_at
@@ -101,3 +103,15 @@ async def test_other_offsets_move_the_reminders_of_visits_that_are_booked(
     assert [str(mail["Subject"]) for mail in mailbox.mails if mail["To"].addresses[0].addr_spec == MINE] == [
         "Reminder of your appointment - Careslot Clinic"
     ], "neither a day before, as the environment says, nor twice"
+
+
+async def test_messages_are_kept_for_the_days_that_an_admin_has_set(notify: RunningService, admin: FakeSettings) -> None:
+    async def count() -> int:
+        return len((await notify.http.get("/admin/messages", headers=bearer(Role.ADMIN))).json()["items"])
+
+    await change_settings(notify, admin, retention={"messages_days": 30})
+    await book(notify)
+    await notify.advance(timedelta(days=29))
+    assert await count() > 0
+    await notify.advance(timedelta(days=40), steps=2)
+    assert await count() == 0

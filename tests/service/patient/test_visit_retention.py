@@ -17,7 +17,7 @@ from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.clock import MovableClock
 from shared.kit.migrations import migrate
 from shared.kit.sql import Database
-from tests.running import NOON
+from tests.running import NOON, clinic_settings
 from tests.service.patient.appointments_upstream import AppointmentsUpstream, a_record, an_event_of
 from tests.service.patient.running_patient import SAM, create_profile, run_patient_service
 from tests.tokens import bearer
@@ -37,11 +37,15 @@ async def stored_ids(database: Database) -> list[int]:
         return [stored.int for stored in await connection.scalars(select(VISITS.c.appointment_id).order_by(VISITS.c.appointment_id))]
 
 
-@pytest.mark.parametrize(("records", "visits"), [(10, 30), (30, 20)], ids=["by their own years", "not before the records of their patient"])
+@pytest.mark.parametrize(
+    ("records", "visits", "of_admin"),
+    [(10, 30, {}), (30, 20, {}), (10, 40, {"visits_years": 30})],
+    ids=["by their own years", "not before the records of their patient", "by the years that an admin has set"],
+)
 async def test_the_job_deletes_only_visits_that_ended_before_the_years_of_the_settings(
-    tmp_path: Path, sql_url: str, records: int, visits: int
+    tmp_path: Path, sql_url: str, records: int, visits: int, of_admin: dict[str, int]
 ) -> None:
-    settings = {"keep_records_years": records, "keep_visits_years": visits}
+    settings = {"keep_records_years": records, "keep_visits_years": visits, "clinic_settings": clinic_settings(retention=of_admin)}
     async with run_patient_service(tmp_path, database_url=sql_url, **settings) as service, Database(sql_url) as database:
         await insert_visits(database, LIMIT, LIMIT + timedelta(hours=2), NOON, None)
         await service.run_until_idle()

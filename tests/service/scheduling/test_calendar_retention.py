@@ -23,7 +23,7 @@ from shared.contracts.values import format_instant
 from shared.kit.batch_deletion import BATCH_SIZE
 from shared.kit.ids import new_id
 from tests.contract.grain_table import list_lanes
-from tests.running import NOON, RunningService
+from tests.running import NOON, RunningService, clinic_settings
 from tests.service.scheduling.clinic import DoctorService, a_clinic, release, reserve
 from tests.tokens import bearer
 from tests.unit.scheduling.builders import CHECKUP, DOCTOR, NINE, a_doctor, a_service
@@ -35,6 +35,16 @@ EVERY_DAY = [WeeklyWindow(weekday=day, start="09:00", end="17:00") for day in ra
 SELF, ADMIN = bearer(Role.DOCTOR, DOCTOR), bearer(Role.ADMIN)
 END = NINE + HALF
 TWO_YEARS_AFTER_END = END.replace(year=END.year + YEARS)
+
+
+async def test_the_years_that_an_admin_has_set_count_in_place_of_the_environment(tmp_path: Path) -> None:
+    rules = DoctorService([a_doctor(services=[CHECKUP], weekly=EVERY_DAY)], [a_service(horizon_days=1000)])
+    async with a_clinic(tmp_path, rules, clinic_settings=clinic_settings(retention={"visits_years": YEARS})) as clinic:
+        await book(clinic, 1)
+        await pass_time(clinic, TWO_YEARS_AFTER_END)
+        assert await stored_ids(clinic) == {UUID(int=1)}
+        await pass_time(clinic, TWO_YEARS_AFTER_END + timedelta(hours=1, minutes=5))
+        assert await stored_ids(clinic) == set()
 
 
 @pytest.fixture
