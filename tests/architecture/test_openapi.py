@@ -24,7 +24,7 @@ PUBLIC = {
     "list_doctors", "get_doctor", "list_services", "get_service", "list_specialties", "get_schedule", "get_jwks",
     "get_openid_configuration", "login", "logout", "forgot_password", "reset_password", "refresh", "register", "issue_token",
     "read_calendar", "read_visit", "confirm_visit", "cancel_visit", "get_status", "list_problems", "get_problem",
-    "read_unsubscribe_link", "unsubscribe",
+    "read_unsubscribe_link", "unsubscribe", "get_clinic", "get_clinic_logo", "get_audit_keys",
 }  # fmt: skip
 WITHOUT_VALIDATION = {
     "issue_token",
