@@ -55,8 +55,11 @@ readable by the user only. Several commands can run at the same time: one of the
   server asks to come back later, it waits, `--max-wait` seconds in total.
 - Progress and notes go to standard error, and bars only to a terminal. Colours appear only on a terminal, and never with `NO_COLOR`.
 
-Times are read and printed in the clinic's time zone, which every table names; `--time-zone` chooses another one. `careslot
---install-completion` installs completion for the shell.
+`careslot watch` asks for the list of the day every 5 seconds (`--every`), goes on when the platform was away, and renews the session by
+itself; Ctrl-C ends it with 0.
+
+Times are read and printed in the clinic's time zone (`GET /clinic`, asked once a day), which every table names; `--time-zone` chooses
+another one. `careslot --install-completion` installs completion for the shell.
 
 """
 

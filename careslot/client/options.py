@@ -31,10 +31,10 @@ class OutputForm(StrEnum):
 def complete_profile(incomplete: str) -> list[str]:
     """Return the profiles whose names begin with what is typed so far, for completion in a shell."""
     from careslot.client.failures import ClientFailure
-    from careslot.client.profiles import SavedProfiles
+    from careslot.client.profiles import PlatformProfiles
 
     try:
-        return [name for name in SavedProfiles(default_environment().folder).all() if name.startswith(incomplete)]
+        return [name for name in PlatformProfiles(default_environment().folder).all() if name.startswith(incomplete)]
     except ClientFailure:  # a file that cannot be read is told by the command itself
         return []
 

@@ -1,4 +1,4 @@
-"""Saved profiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
+"""Profiles, one for each clinic: its address and its time zone; and the sessions that are kept for them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LOCK_SECONDS = 60.0  # longer than one renewal takes
 
 
 @dataclass(frozen=True, slots=True)
-class SavedProfile:
+class PlatformProfile:
     """The address of a clinic's platform and, once it is known, the clinic's time zone. `zone_read_at` is when it was (RFC 3339, UTC)."""
 
     url: str
@@ -51,18 +51,20 @@ class StoredSession:
         return instant < datetime.fromisoformat(self.expires_at)
 
 
-class SavedProfiles:
+class PlatformProfiles:
     """The file `profiles.json` of the client's folder."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "profiles.json"
 
-    def all(self) -> dict[str, SavedProfile]:
+    def all(self) -> dict[str, PlatformProfile]:
         """Return all profiles by name."""
         stored = (read_document(self._path) or {}).get("profiles", {})
-        return {name: SavedProfile(fields["url"], fields.get("time_zone"), fields.get("zone_read_at")) for name, fields in stored.items()}
+        return {
+            name: PlatformProfile(fields["url"], fields.get("time_zone"), fields.get("zone_read_at")) for name, fields in stored.items()
+        }
 
-    def save(self, name: str, profile: SavedProfile) -> None:
+    def save(self, name: str, profile: PlatformProfile) -> None:
         """Add or replace a profile."""
         with locked(self._path):
             stored = {known: asdict(entry) for known, entry in self.all().items()}

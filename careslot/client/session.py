@@ -14,8 +14,8 @@ from careslot.client.options import CommonOptions, Invocation
 from careslot.client.profiles import (
     DEFAULT_PROFILE,
     DEFAULT_URL,
-    SavedProfile,
-    SavedProfiles,
+    PlatformProfile,
+    PlatformProfiles,
     SessionFile,
     checked_profile_name,
     normalized_url,
@@ -33,9 +33,9 @@ DEFAULT_MAX_WAIT_SECONDS = 60.0
 class ClientSession:
     """Everything that a command works with. Parts that a command does not use are not made, and nothing is imported for them."""
 
-    def __init__(self, environment: ClientEnvironment, options: CommonOptions, profile_name: str, profile: SavedProfile) -> None:
+    def __init__(self, environment: ClientEnvironment, options: CommonOptions, profile_name: str, profile: PlatformProfile) -> None:
         self.environment, self.options, self.profile_name, self.profile = environment, options, profile_name, profile
-        self.profiles = SavedProfiles(environment.folder)
+        self.profiles = PlatformProfiles(environment.folder)
         self.file = SessionFile(environment.folder, profile_name, profile.url)
         self.known_zone: ZoneInfo | None = zone_named(options.time_zone) if options.time_zone else None
 
@@ -132,9 +132,9 @@ def open_session(invocation: Invocation) -> ClientSession:
     environment, options = invocation.environment, invocation.options
     variables = environment.variables
     name = checked_profile_name(options.profile or variables.get("CARESLOT_PROFILE") or DEFAULT_PROFILE)
-    profile = SavedProfiles(environment.folder).all().get(name)
+    profile = PlatformProfiles(environment.folder).all().get(name)
     given = options.url or variables.get("CARESLOT_URL")
     url = normalized_url(given or (profile.url if profile else DEFAULT_URL))
     if profile is None or profile.url != url:  # the zone of another clinic would be wrong
-        profile = SavedProfile(url)
+        profile = PlatformProfile(url)
     return ClientSession(environment, options, name, profile)

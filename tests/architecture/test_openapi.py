@@ -112,6 +112,22 @@ def test_a_token_is_a_plain_bearer_token_or_comes_from_an_oauth_flow() -> None:
     assert BY_ID["book_appointment"]["security"] == [{"bearer": []}, {"oauth2": []}, {"api_client": ["appointments:write"]}]
 
 
+def test_only_two_operations_of_staff_take_an_override_of_the_calendar() -> None:
+    """Unknown fields are refused, so that an operation whose body has no override in any depth cannot lift a rule."""
+    bodies = {name: list(nodes_of(operation.get("requestBody", {}))) for name, operation in BY_ID.items()}
+    assert {name for name, body in bodies.items() if "StaffOverride" in _schemas_in(body)} == {"book_appointment", "change_any_appointment"}
+
+
+def _schemas_in(body: list[dict[str, Any]]) -> set[str]:
+    """The names of all schemas that a body consists of."""
+    known, names = set[str](), {node["$ref"].rpartition("/")[2] for node in body if "$ref" in node}
+    while names:
+        known |= names
+        inner = {node["$ref"].rpartition("/")[2] for name in names for node in nodes_of(SCHEMAS[name]) if "$ref" in node}
+        names = inner - known
+    return known
+
+
 @pytest.mark.parametrize(
     ("operation_id", "headers"),
     [

@@ -56,14 +56,14 @@ def add_walk_in(desk: User, name: str) -> dict[str, Any]:
 def first_free_start(desk: User, service: dict[str, Any], doctor: User) -> str:
     """Return the first free start in an hour or later, so that it is ahead when a slow machine comes to the overbooking."""
     since = datetime.now(UTC) + timedelta(hours=1)
-    bounds = {"from": f"{since:%Y-%m-%dT%H:%M:%SZ}", "to": f"{since + timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"}
+    bounds: dict[str, Any] = {"from": f"{since:%Y-%m-%dT%H:%M:%SZ}", "to": f"{since + timedelta(hours=3):%Y-%m-%dT%H:%M:%SZ}"}
     return str(desk.request("GET", "/slots", service_id=service["id"], doctor_id=doctor.id, **bounds)["items"][0]["starts_at"])
 
 
 def day_of(desk: User, doctor: User, zone: str) -> list[dict[str, Any]]:
     """Return the visits of a doctor today, in the order of their starts."""
     midnight = datetime.now(ZoneInfo(zone)).replace(hour=0, minute=0, second=0, microsecond=0)
-    bounds = {"from": midnight.isoformat(), "to": (midnight + timedelta(days=1)).isoformat()}
+    bounds: dict[str, Any] = {"from": midnight.isoformat(), "to": (midnight + timedelta(days=1)).isoformat()}
     return list(desk.request("GET", "/admin/appointments", doctor_id=doctor.id, **bounds)["items"])
 
 

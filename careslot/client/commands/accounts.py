@@ -11,7 +11,7 @@ import typer
 from careslot.client.columns import ACCOUNT, PROFILE
 from careslot.client.failures import NotSignedIn, RequestRefused, UsageFault
 from careslot.client.options import client_command
-from careslot.client.profiles import SavedProfile, SessionFile, StoredSession
+from careslot.client.profiles import PlatformProfile, SessionFile, StoredSession
 from careslot.client.session import ClientSession
 from careslot.client.tokens import SECRET_VARIABLE
 
@@ -135,7 +135,7 @@ def _warn_without_encryption(session: ClientSession) -> None:
         session.printer.note(f"Careful: {session.url} is not encrypted. Others in the network can read the password.")
 
 
-def _signed_in_as(session: ClientSession, name: str, profile: SavedProfile) -> str | None:
+def _signed_in_as(session: ClientSession, name: str, profile: PlatformProfile) -> str | None:
     stored = SessionFile(session.environment.folder, name, profile.url).read()
     if stored is None:
         return None

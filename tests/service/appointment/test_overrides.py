@@ -16,9 +16,11 @@ from shared.contracts.events import AuditRecorded
 from shared.contracts.identity import Role
 from tests.service.appointment.clinic import ADMIN, ADMIN_SERVICE, ANNA, BO, DESK, DR_WEISS, RunningClinic, a_clinic
 from tests.tokens import bearer, service_bearer
-from tests.unit.appointment.builders import PATIENT, STRANGER, TEN, a_patient
+from tests.unit.appointment.builders import LINK_TOKENS, PATIENT, STRANGER, TEN, a_patient
 
 OVERBOOK = {"code": "overbook", "reason": "In acute pain"}
+GUARDIAN_ID = UUID(int=0x6A)
+GUARDIAN = bearer(Role.PATIENT, GUARDIAN_ID)
 EVERY_CODE = tuple(OverrideCode)
 API_CLIENT = bearer(Role.CLIENT, scope="appointments:write appointments:read")
 
@@ -103,17 +105,20 @@ async def test_an_override_needs_a_known_code_and_a_reason(clinic: RunningClinic
     assert (response.status_code, response.json()["errors"][0]["pointer"].startswith("/override")) == (422, True)
 
 
-async def test_no_route_lets_a_patient_lift_a_rule(clinic: RunningClinic) -> None:
-    """Every route that takes a body is called with a patient's token and an override; none reserves time by it."""
+@pytest.mark.parametrize("caller", [ANNA, DR_WEISS, GUARDIAN, API_CLIENT, {}], ids=["patient", "doctor", "guardian", "client", "link"])
+async def test_no_route_lets_others_than_staff_lift_a_rule(clinic: RunningClinic, caller: dict[str, str]) -> None:
+    """Every route that takes a body is called with an override, also with a valid link of a mail; none reserves time by it."""
+    clinic.upstreams.patients[PATIENT] = a_patient(id=PATIENT, guardian_ids=[GUARDIAN_ID])
     booked = await clinic.booked(ANNA, starts_at=TEN.isoformat())
+    token = LINK_TOKENS.token_for(UUID(booked["id"]), PATIENT)
     bodies = [{"override": OVERBOOK, **fields} for fields in ({}, {"starts_at": "2026-03-09T09:00:00+01:00"}, {"reason": "x"})]
     routes = [route for route in clinic.service.app.routes if isinstance(route, APIRoute)]
     writing = [(route, method) for route in routes for method in sorted((route.methods or set()) - {"GET", "HEAD"})]
     assert len(writing) > 12
     for route, method in writing:
-        path = route.path.replace("{appointment_id}", booked["id"]).replace("{token}", "x").replace("{patient_id}", str(PATIENT))
+        path = route.path.replace("{appointment_id}", booked["id"]).replace("{token}", token).replace("{patient_id}", str(PATIENT))
         for body in bodies:
-            response = await clinic.service.http.request(method, path, json=body, headers=ANNA | {"If-Match": "*"})
+            response = await clinic.service.http.request(method, path, json=body, headers=caller | {"If-Match": "*"})
             assert response.status_code in (401, 403, 404, 405, 409, 422), (method, path, response.text)
     assert not any(body.get("override") for body in clinic.upstreams.reserve_bodies)
     assert clinic.service.app.state.use_cases[AppointmentActions].override_policy.reception == {OverrideCode.OVERBOOK}

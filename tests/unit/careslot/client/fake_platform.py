@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from careslot.cli import app
 from careslot.client.environment import ClientEnvironment, Terminals
-from careslot.client.profiles import SavedProfile, SavedProfiles, SessionFile, StoredSession
+from careslot.client.profiles import PlatformProfile, PlatformProfiles, SessionFile, StoredSession
 from shared.kit.clock import MovableClock
 
 URL = "https://clinic.example"
@@ -87,11 +87,11 @@ class FakePlatform:
         """Store a session, as `careslot login` does."""
         session = StoredSession("token-1", "2026-03-09T12:00:00Z", "refresh-1", None, ADMIN_ACCOUNT | account)
         self.session_file.write(session)
-        SavedProfiles(self.folder).save("default", SavedProfile(URL, "Europe/Berlin", "2026-03-09T11:00:00Z"))
+        PlatformProfiles(self.folder).save("default", PlatformProfile(URL, "Europe/Berlin", "2026-03-09T11:00:00Z"))
 
     def forget_zone(self) -> None:
         """Remove the time zone from the profile."""
-        SavedProfiles(self.folder).save("default", SavedProfile(URL))
+        PlatformProfiles(self.folder).save("default", PlatformProfile(URL))
 
     @property
     def session_file(self) -> SessionFile:

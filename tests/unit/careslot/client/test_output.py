@@ -19,7 +19,7 @@ import pytest
 
 from careslot.client.environment import ClientEnvironment, Terminals
 from careslot.client.failures import EXIT_CODES
-from careslot.client.profiles import SavedProfile, SavedProfiles
+from careslot.client.profiles import PlatformProfile, PlatformProfiles
 from careslot.client.texts import clean
 from tests.unit.careslot.client.fake_platform import APPOINTMENT_ID, DOCTOR, URL, FakePlatform, an_appointment, page, problem
 
@@ -82,7 +82,7 @@ def test_a_clinic_that_does_not_say_its_zone_keeps_the_last_known_one_and_has_ut
     platform.answer("GET /appointments", page(an_appointment()))
     platform.answer("GET /clinic", answer)
     platform.clock.advance(timedelta(minutes=30))
-    SavedProfiles(platform.folder).save("default", SavedProfile(URL, "Asia/Tokyo", "2026-03-01T11:00:00Z"))
+    PlatformProfiles(platform.folder).save("default", PlatformProfile(URL, "Asia/Tokyo", "2026-03-01T11:00:00Z"))
     assert "(Asia/Tokyo)" in platform.run("appointments").stdout
     platform.forget_zone()
     ran = platform.run("appointments")
@@ -213,7 +213,7 @@ def test_a_completion_names_the_commands() -> None:
 
 def test_a_completion_names_the_profiles(tmp_path: Path) -> None:
     for name in ("north", "nowhere", "south"):
-        SavedProfiles(tmp_path / "careslot").save(name, SavedProfile("https://clinic.example"))
+        PlatformProfiles(tmp_path / "careslot").save(name, PlatformProfile("https://clinic.example"))
     words = {"_CARESLOT_COMPLETE": "complete_bash", "COMP_WORDS": "careslot doctors --profile no", "COMP_CWORD": "3"}
     ran = run_process("-m", "careslot", env=words | {"XDG_CONFIG_HOME": str(tmp_path)})
     assert ran.stdout.decode().split() == ["north", "nowhere"]
