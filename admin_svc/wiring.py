@@ -34,7 +34,6 @@ from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
 from admin_svc.usecases.audit import AuditRetention, AuditTrail
 from admin_svc.usecases.audit_heads import AuditHeads
-from admin_svc.usecases.audit_verification import AuditVerification, IsSigned
 from admin_svc.usecases.bulk import BulkChanges
 from admin_svc.usecases.clinic_settings import ClinicAdministration
 from admin_svc.usecases.create_user import UserCreation
@@ -109,18 +108,6 @@ async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings,
         return None
     database = await runtime.stack.enter_async_context(Database(settings.retention_url))
     return AuditRetention(SqlOldAuditLines(database), lambda: clinic().retention.audit_years or settings.keep_audit_years, runtime.clock)
-
-
-@asynccontextmanager
-async def open_audit_verification(database_url: str, is_signed: IsSigned, keep_years: int) -> AsyncIterator[AuditVerification]:
-    """Open the audit trail to check that it is whole, without the rest of the service.
-
-    `keep_years` counts where the clinic's settings do not say for how long lines are kept.
-    """
-    async with Database(database_url) as database:
-        store = SqlAdminStore(database, system_clock)
-        set_years = (await store.read_settings()).settings.retention.audit_years
-        yield AuditVerification(store, is_signed, set_years or keep_years)
 
 
 @asynccontextmanager

@@ -94,12 +94,15 @@ def rotate_keys(
 
 @app.command()
 def check() -> None:
-    """Check configuration and connections. Prints a line per fault; exits with 1 if there is one."""
-    from careslot.operations import list_faults
+    """Check configuration and connections. Prints a line per fault; exits with 1 if there is one.
+
+    A warning, such as a database user who may change the audit trail, is a line, too, and no fault.
+    """
+    from careslot.operations import list_faults, list_warnings
 
     faults = list_faults()
-    for fault in faults:
-        typer.echo(fault, err=True)
+    for line in (*faults, *(f"warning: {warning}" for warning in list_warnings())):
+        typer.echo(line, err=True)
     if faults:
         raise typer.Exit(1)
     typer.echo("all is well")
