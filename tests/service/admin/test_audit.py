@@ -249,7 +249,10 @@ async def insert_signed_head(database: Database, lines: int) -> None:
 
 
 def test_only_the_retention_job_deletes_lines_and_no_statement_changes_them() -> None:
-    calls, sql = r"\b(update|delete)\(\s*(\w+\.)?AUDIT_LINES|AUDIT_LINES\.(update|delete)", r"(?<!explain )(update|delete\s+from)\s+audit_lines"
+    calls, sql = (
+        r"\b(update|delete)\(\s*(\w+\.)?AUDIT_LINES|AUDIT_LINES\.(update|delete)",
+        r"(?<!explain )(update|delete\s+from)\s+audit_lines",
+    )
     changing = re.compile(f"{calls}|{sql}", re.IGNORECASE)
     package = Path(admin_svc.__file__).parent
     modules = {path: path.read_text() for path in package.rglob("*.py")}
