@@ -36,7 +36,6 @@ from admin_svc.settings import AdminSettings
 from admin_svc.usecases.appointments import AdminAppointments
 from admin_svc.usecases.audit import AuditRetention, AuditTrail
 from admin_svc.usecases.audit_heads import AuditHeads
-from admin_svc.usecases.audit_verification import AuditVerification, IsSigned
 from admin_svc.usecases.bulk import BulkChanges
 from admin_svc.usecases.clinic_settings import ClinicAdministration
 from admin_svc.usecases.create_user import UserCreation
@@ -47,7 +46,7 @@ from admin_svc.usecases.report_model import AccessNotes, ReportModel, ReportRete
 from admin_svc.usecases.report_names import ReportNames
 from admin_svc.usecases.reports import Reports
 from admin_svc.usecases.users import Users
-from shared.contracts.clinic import ClinicProfile, ClinicSettings, CurrentClinic
+from shared.contracts.clinic import ClinicSettings, CurrentClinic
 from shared.contracts.identity import Service
 from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.clock import Clock, system_clock
@@ -117,19 +116,6 @@ async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings,
     return AuditRetention(
         SqlOldAuditLines(database), lambda: clinic().retention_of("audit_years", settings.keep_audit_years), runtime.clock
     )
-
-
-@asynccontextmanager
-async def open_audit_verification(database_url: str, is_signed: IsSigned, keep_years: int) -> AsyncIterator[AuditVerification]:
-    """Open the audit trail to check that it is whole, without the rest of the service.
-
-    `keep_years` counts where the clinic's settings do not say for how long lines are kept.
-    """
-    async with Database(database_url) as database:
-        store = SqlAdminStore(database, system_clock)
-        stored = await store.read_settings(system_clock() - RETENTION_DELAY)
-        clinic = ClinicProfile().with_settings(stored.settings)
-        yield AuditVerification(store, is_signed, clinic.retention_of("audit_years", keep_years))
 
 
 @asynccontextmanager

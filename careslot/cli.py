@@ -114,15 +114,19 @@ def rotate_keys(
 
 @app.command()
 def check(context: typer.Context, as_json: JsonOption = False, output: FormOption = None) -> None:
-    """Check configuration and connections. Prints a line per fault, or `{"faults": [...]}`; exits with 1 if there is a fault."""
-    from careslot.operations import list_faults
+    """Check configuration and connections. Prints a line per fault, or `{"faults": [...], "warnings": [...]}`.
+
+    Exits with 1 if there is a fault. A warning, such as a database user who may change the audit trail, is a line, too, and no fault.
+    """
+    from careslot.operations import list_faults, list_warnings
 
     is_json = note_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
     faults = list_faults()
+    warnings = list_warnings()
     if is_json:
-        typer.echo(json.dumps({"faults": faults}))
-    for fault in [] if is_json else faults:
-        typer.echo(fault, err=True)
+        typer.echo(json.dumps({"faults": faults, "warnings": warnings}))
+    for line in [] if is_json else (*faults, *(f"warning: {warning}" for warning in warnings)):
+        typer.echo(line, err=True)
     if faults:
         raise typer.Exit(1)
     if not is_json:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import typer
 from aiosmtplib import SMTP
 
-from careslot.services import PACKAGES, grant_privileges, migrate, settings_of
+from careslot.services import PACKAGES, grant_privileges, may_change_audit_trail, migrate, settings_of
 from shared.contracts.identity import Service
 from shared.kit.settings import CommonSettings, InvalidSettings
 from shared.kit.sql import Database
@@ -48,6 +48,23 @@ def list_faults() -> list[str]:
     """Check the gateway and every service whose database the environment names. Returns a line per fault of settings or connections."""
     configured = [service for service in PACKAGES if service is Service.GATEWAY or _database_url(service)]
     return [f"{service}: {fault}" for service in configured for fault in _faults_of(service)]
+
+
+def list_warnings() -> list[str]:
+    """Return a line for what works and is less safe than it can be: a database user who may change the audit trail."""
+    url = _database_url(Service.ADMIN)
+    if not url.startswith("mysql") or not asyncio.run(_may_change_audit_trail(url)):
+        return []
+    return [f"{Service.ADMIN}: the user of ADMIN_DATABASE_URL may change or delete lines of the audit trail, see docs/audit.md"]
+
+
+async def _may_change_audit_trail(url: str) -> bool:
+    """Return False also when the database does not answer, which is a fault of its own."""
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
+            return await may_change_audit_trail(url)
+    except Exception:
+        return False
 
 
 def _faults_of(service: Service) -> list[str]:

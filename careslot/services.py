@@ -91,6 +91,12 @@ def migrate(service: Service, url: str) -> None:
         migrations.migrate(PACKAGES[service], url)
 
 
+async def may_change_audit_trail(database_url: str) -> bool:
+    """Return whether the user of the MySQL database of admin-service may change or delete lines of the audit trail."""
+    may_change: bool = await importlib.import_module("admin_svc.repository.privileges").may_change_lines(database_url)
+    return may_change
+
+
 def grant_privileges(service: Service, migration_url: str, url: str, retention_url: str) -> None:
     """Give the MySQL users of a service what they need after a migration; only migrations use the user of `migration_url`.
 

@@ -22,7 +22,7 @@ each event once. The services publish what waits after an outage.
 
 **Nothing is changed.** admin-service only appends. On MySQL its database user has the privileges SELECT and INSERT on `audit_lines` and no
 others: `careslot migrate` runs as the user of `ADMIN_MIGRATION_DATABASE_URL`, which gives the service's user what it needs.
-On SQLite, which has no users, triggers refuse to change and delete lines.
+On SQLite, which has no users, triggers refuse to change and delete lines. `careslot check` warns where the user may do more.
 
 **A change would be found.** The lines of a recording day (UTC) are numbered, and `hash` is SHA-256 over the hash of the line before and the
 line as canonical JSON (ASCII, sorted names, no spaces, no fields without a value). Some minutes after its end a day is closed: its head has

@@ -20,6 +20,8 @@ from shared.contracts.values import years_before
 
 FIRST_HASH = "0" * 64
 """What the first line of the trail has as the hash before it."""
+SHORTEST_RETENTION_YEARS = 1
+"""No setting allows to keep lines for a shorter time. Which one applied when lines were deleted is not known any more."""
 CLOSE_AFTER = timedelta(minutes=5)
 """How long after the end of a day it is closed although no line of a later day has come: the clocks of instances may differ."""
 

@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from admin_svc.domain.audit_chain import ChainFault, ChainFaultCode, DayCheck, DayHead, first_kept_day
+from admin_svc.domain.audit_chain import (
+    SHORTEST_RETENTION_YEARS,
+    ChainFault,
+    ChainFaultCode,
+    DayCheck,
+    DayHead,
+    first_kept_day,
+)
 from admin_svc.ports import AuditStore
 
 PAGE = 1000
@@ -18,12 +25,11 @@ IsSigned = Callable[[DayHead], bool]
 class AuditVerification:
     """Reads the whole trail in the order of its chain, and changes nothing. It may run while lines are appended and deleted.
 
-    `keep_years` is for how long the clinic keeps lines, as its settings say.
+    Lines that were deleted are a fault only if no setting would have allowed it: a clinic may decide later to keep lines for longer.
     """
 
     store: AuditStore
     is_signed: IsSigned
-    keep_years: int
 
     async def list_faults(self) -> AsyncIterator[ChainFault]:
         """Yield the faults of all heads and of all days that have lines, in the order of the days.
@@ -58,7 +64,7 @@ class AuditVerification:
             head = (await self.store.list_heads_since(head.day - timedelta(days=1), 1))[0]  # deletion may have begun meanwhile
         if head.lines_deleted_at is None:
             return faults + line_faults
-        if head.day >= first_kept_day(head.lines_deleted_at, self.keep_years):
+        if head.day >= first_kept_day(head.lines_deleted_at, SHORTEST_RETENTION_YEARS):
             faults.append(ChainFault(ChainFaultCode.LINES_DELETED_EARLY, head.day))
         return faults + DayCheck(head).compare_heads(previous)
 

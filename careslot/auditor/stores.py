@@ -17,6 +17,7 @@ from appointment_svc.repository import mongo
 from careslot.auditor.appointment_store import AppointmentReader, SqlAppointments, open_mongo_appointments
 from careslot.auditor.sql_store import SqlStore, open_engine
 from careslot.services import PACKAGES
+from notify_svc.settings import split_list
 from shared.contracts.identity import Service
 from shared.contracts.refusals import Unavailable
 from shared.kit.clock import Clock, system_clock
@@ -25,6 +26,7 @@ from shared.kit.leases import LEASE_DURATION
 
 SERVICES_WITH_STORE = [service for service in PACKAGES if service is not Service.GATEWAY]
 BUS_FILE = "bus.db"
+OFFSETS_VARIABLE = "NOTIFY_REMINDER_OFFSETS_MINUTES"
 MAX_NAMED_MESSAGES = 500
 
 
@@ -36,7 +38,8 @@ class StoresUnreadable(Exception):
 class Stores:
     """The stores of an installation. `bus` is the file of the embedded event bus; None where the broker is a server.
 
-    `now` is the clock by which waiting work is judged.
+    `now` is the clock by which waiting work is judged. `clinic_offsets` are the minutes before a visit at which the clinic reminds where
+    its settings say nothing, None if the environment does not have them.
 
     What waits in a broker cannot be listed without taking it, so there the time of an event decides whether it may still wait.
     """
@@ -45,6 +48,7 @@ class Stores:
     appointments: AppointmentReader
     bus: SqlStore | None
     now: Clock
+    clinic_offsets: tuple[int, ...] | None = None
 
     @property
     def knows_queues(self) -> bool:
@@ -96,7 +100,16 @@ async def open_stores(urls: Mapping[Service, str], now: Clock, *, bus: str | Non
             appointments = AppointmentReader(SqlAppointments(sql[Service.APPOINTMENT]))
         else:
             appointments = await _open_mongo(urls[Service.APPOINTMENT], stack)
-        yield Stores(sql, appointments, queues, await _product_clock(sql, now))
+        yield Stores(sql, appointments, queues, await _product_clock(sql, now), _clinic_offsets())
+
+
+def _clinic_offsets() -> tuple[int, ...] | None:
+    """Return the offsets in minutes that the environment names. Raises StoresUnreadable for a value that is none."""
+    value = os.environ.get(OFFSETS_VARIABLE)
+    try:
+        return None if value is None else tuple(int(offset) for offset in split_list(value))
+    except ValueError:
+        raise StoresUnreadable(f"{OFFSETS_VARIABLE} must be a list of minutes") from None
 
 
 async def _product_clock(sql: Mapping[Service, SqlStore], now: Clock) -> Clock:

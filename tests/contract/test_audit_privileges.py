@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
+from admin_svc.repository.privileges import may_change_lines
 from careslot.cli import app
 from shared.contracts.identity import Role
 from shared.kit.migrations import migrate
@@ -25,6 +26,7 @@ from tests.tokens import bearer
 
 pytestmark = pytest.mark.needs_servers("MYSQL")
 PASSWORD = "a password of the tests"
+SECRET = "7f3b1e0c9d5a4862bb10c4d7e6f8a9150234567890abcdef"
 ADMIN = bearer(Role.ADMIN)
 
 
@@ -105,10 +107,22 @@ async def test_a_service_that_had_all_privileges_loses_them_with_the_next_migrat
     with mysql_cursor(server("MYSQL")) as cursor:
         cursor.execute(f"GRANT ALL ON `{database}`.* TO '{name}'@'%'")
     assert not await is_denied(users["service"], "DELETE FROM audit_lines")
+    assert await may_change_lines(users["service"])
     for _ in range(2):
         migrate_from_command_line(users)
         assert await is_denied(users["service"], "DELETE FROM audit_lines")
     assert not await is_denied(users["service"], "DELETE FROM pending_users")
+    assert not await may_change_lines(users["service"])
+
+
+def test_the_check_warns_where_the_user_of_the_service_may_change_the_audit_trail(users: dict[str, str], mysql_url: str) -> None:
+    warning = "warning: admin-service: the user of ADMIN_DATABASE_URL may change or delete lines of the audit trail"
+    migrate_from_command_line(users)
+    for url, warnings in ((users["service"], 0), (mysql_url, 1)):
+        env = {"ADMIN_DATABASE_URL": url, "ADMIN_CLIENT_SECRET": SECRET, "GATEWAY_CLIENT_SECRET": SECRET[::-1]}
+        result = CliRunner().invoke(app, ["check"], env=env)
+        assert (result.exit_code, result.stderr.count(warning)) == (0, warnings), result.output
+        assert result.stdout == "all is well\n"
 
 
 async def is_denied(url: str, statement: str) -> bool:

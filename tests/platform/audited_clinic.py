@@ -188,6 +188,60 @@ def have_a_closure(clinic: AuditedClinic) -> None:
     clinic.admin.request("POST", "/admin/closures", body, status=201)
 
 
+def _override(code: str) -> dict[str, str]:
+    return {"code": code, "reason": "In acute pain"}
+
+
+def have_overbooked_visits(clinic: AuditedClinic) -> None:
+    """Three visits share a time, two of them by overbooking; then the ordinary one is cancelled and one of the others moved."""
+    ordinary, others = clinic.book(), [register_patient(clinic.platform) for _ in range(2)]
+    where = clinic.admin, clinic.service, clinic.doctor, ordinary["starts_at"]
+    overbooked = [book(*where, patient_id=patient.id, override=_override("overbook")) for patient in others]
+    clinic.act(ordinary, "cancel")
+    clinic.act(overbooked[0], "reschedule", starts_at=clinic.next_start())
+
+
+def have_a_visit_outside_of_the_hours(clinic: AuditedClinic) -> None:
+    doctor = create_doctor(clinic.admin, clinic.service, weekly=[])
+    known = partial(_can_be_booked_off_hours, clinic, doctor, clinic.next_start())
+    wait_until(known)
+
+
+def _can_be_booked_off_hours(clinic: AuditedClinic, doctor: User, starts_at: str) -> bool:
+    """Try to book, until the calendar knows the doctor."""
+    clinic.wait_until_quiet()
+    body = {"service_id": clinic.service["id"], "doctor_id": doctor.id, "starts_at": starts_at, "patient_id": clinic.patient.id}
+    answer = clinic.admin.http.post("/appointments", json=body | {"override": _override("off_hours")})
+    return answer.is_success
+
+
+def have_a_visit_during_a_leave(clinic: AuditedClinic) -> None:
+    start = clinic.next_start()
+    ends_at = (datetime.fromisoformat(start) + timedelta(minutes=30)).isoformat()
+    leave = {"starts_at": start, "ends_at": ends_at, "reason": "Course", "affected": []}
+    clinic.doctor.request("POST", f"/doctors/{clinic.doctor.id}/leaves", leave, status=201)
+    book(clinic.admin, clinic.service, clinic.doctor, start, patient_id=clinic.patient.id, override=_override("on_leave"))
+
+
+def have_many_visits_moved_and_cancelled_at_once(clinic: AuditedClinic) -> None:
+    ids = [clinic.book(register_patient(clinic.platform))["id"] for _ in range(2)]
+    for change in ({"action": "move", "doctor_id": clinic.colleague.id}, {"action": "cancel", "reason": "The doctor is ill"}):
+        bulk = clinic.admin.request("POST", "/admin/appointments/bulk", {"ids": ids, **change})
+        wait_until(partial(_is_finished, clinic, bulk["id"]))
+
+
+def _is_finished(clinic: AuditedClinic, bulk_id: str) -> bool:
+    clinic.wait_until_quiet()
+    return bool(clinic.admin.request("GET", f"/admin/appointments/bulk/{bulk_id}")["finished"])
+
+
+def have_other_settings_of_the_clinic(clinic: AuditedClinic) -> None:
+    """The clinic reminds at another time, so that the reminders of all visits ahead are planned again."""
+    settings = clinic.admin.request("GET", "/admin/settings")
+    clinic.admin.request("PUT", "/admin/settings", {"reminder_offsets_minutes": [180, 30]}, if_match=settings["version"])
+    clinic.book()
+
+
 def have_a_merged_patient(clinic: AuditedClinic) -> None:
     walk_in = clinic.admin.request("POST", "/patients", {"full_name": "Kim Walker"}, status=201)
     visit = clinic.book(clinic.admin, patient_id=walk_in["id"])
@@ -266,6 +320,11 @@ LEGAL_STATES: dict[str, Callable[[AuditedClinic], None]] = {
     "of a dependant": have_a_dependants_visit,
     "under a leave that was deleted": have_a_leave,
     "under a closure": have_a_closure,
+    "overbooked, and the ordinary one cancelled": have_overbooked_visits,
+    "outside of the hours": have_a_visit_outside_of_the_hours,
+    "during a leave": have_a_visit_during_a_leave,
+    "moved and cancelled at once": have_many_visits_moved_and_cancelled_at_once,
+    "reminded by other settings of the clinic": have_other_settings_of_the_clinic,
     "of a merged patient": have_a_merged_patient,
     "of an erased patient": have_an_erased_patient,
     "users of all roles": have_users_of_all_kinds,

@@ -314,6 +314,12 @@ def forget_a_reminder(victims: Victims) -> str:
     return visit
 
 
+def forget_a_reminder_of_the_clinic(victims: Victims) -> str:
+    visit, hex_id = victims.visit()
+    victims.stores.execute(Service.NOTIFICATION, "DELETE FROM reminders WHERE appointment_id = :id AND offset_minutes = 60", id=hex_id)
+    return visit
+
+
 def forget_a_visit_to_remind_of(victims: Victims) -> str:
     visit, hex_id = victims.visit()
     victims.stores.execute(Service.NOTIFICATION, "DELETE FROM reminders WHERE appointment_id = :id", id=hex_id)
@@ -459,6 +465,7 @@ CORRUPTIONS: dict[str, tuple[str, Plant]] = {
     "a reminder is for another time": ("reminder_without_visit", shift_a_reminder),
     "a queued reminder has no message": ("reminder_without_message", lose_the_message_of_a_reminder),
     "a reminder is not planned": ("reminder_missing", forget_a_reminder),
+    "a reminder of the clinic is not planned": ("reminder_missing", forget_a_reminder_of_the_clinic),
     "a visit is not reminded of": ("notified_visit_missing", forget_a_visit_to_remind_of),
     "a visit has another status for reminders": ("notified_visit_differs", remind_of_another_time),
     "a visit of the history is gone": ("visit_missing", delete_a_visit_of_the_history),

@@ -120,6 +120,8 @@ class CorruptedClinic:
 def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlStores, bus: str | None) -> CorruptedClinic:
     """Fill a clinic, stop the platform, plant every corruption, and run the auditor an hour later."""
     clinic = AuditedClinic(platform)
+    settings = clinic.admin.request("GET", "/admin/settings")
+    clinic.admin.request("PUT", "/admin/settings", {"reminder_offsets_minutes": [1440, 60]}, if_match=settings["version"])
     patients = [register_patient(platform) for _ in range(4)]
     visits = [clinic.book(patients[number % 4])["id"] for number in range(44)]
     start = clinic.next_start()

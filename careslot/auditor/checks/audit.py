@@ -23,8 +23,6 @@ from careslot.auditor.sql_store import SqlStore
 from careslot.auditor.stores import Stores
 from shared.contracts.identity import Service
 
-SHORTEST_RETENTION_YEARS = 1
-"""No installation may keep lines for a shorter time."""
 TRAIL: Key = ("audit trail",)
 
 
@@ -53,7 +51,7 @@ class AuditTrailCheck:
         """Return the faults of the trail, whatever the keys."""
         database: Any = ReadOnlyDatabase(stores.sql[Service.ADMIN])
         is_signed = await _head_comparison(stores.sql[Service.AUTH])
-        verification = AuditVerification(cast(Any, SqlAdminStore(database, stores.now)), is_signed, SHORTEST_RETENTION_YEARS)
+        verification = AuditVerification(cast(Any, SqlAdminStore(database, stores.now)), is_signed)
         return [_finding(fault) async for fault in verification.list_faults()]
 
 

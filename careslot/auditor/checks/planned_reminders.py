@@ -1,8 +1,9 @@
-"""Visits have their reminders, where it is stored which ones are wanted: by the patient, or by the service type.
+"""Visits have their reminders, where it is known which ones are wanted: by the patient, the service type, or the clinic.
 
-The clinic's own offsets are a setting of notification-service, which the auditor does not know, so visits to which they apply are left out.
-So are patients with guardians or quiet hours, and everyone whose newest profile or preferences have not reached notification-service yet:
-its versions are read before the profile, and must be the same. A visit that is being planned has a time for that in its row.
+The clinic's offsets are those of its settings, or of NOTIFY_REMINDER_OFFSETS_MINUTES if the auditor's environment has it too; otherwise
+visits to which they apply are left out. So are patients with guardians or quiet hours, and everyone whose newest profile or preferences
+have not reached notification-service yet: its versions are read before the profile, and must be the same. A visit that is being planned
+has a time for that in its row.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import select
 
+from admin_svc.repository.clinic_settings import newest_version, version_from_row
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
@@ -32,6 +34,19 @@ PROFILE = (
     *(PATIENTS.c.id, PATIENTS.c.active, PATIENTS.c.has_account, PATIENTS.c.reminders_consent, PATIENTS.c.quiet_hours),
     *(PATIENTS.c.reminder_offsets_minutes, PATIENTS.c.offsets_changed_at, PATIENTS.c.version, PATIENTS.c.preferences_version),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class ClinicOffsets:
+    """The minutes before a visit at which the clinic reminds, None where they are not known. They count since `changed_at` (UTC).
+
+    A change of the settings is followed by planning the reminders of all visits again.
+    """
+
+    minutes: Sequence[int] | None = None
+    changed_at: datetime | None = None
+
+
 Versions = Mapping[tuple[UUID, str], int]
 """The newest versions that events have announced to notification-service, by id and aspect."""
 
@@ -64,12 +79,42 @@ class PlannedReminderCheck:
         patients = {row.id: row for row in await _read_adults(stores, patient_ids - {row.into_id for row in merged})}
         columns = (SERVICES.c.id, SERVICES.c.reminder_offsets_minutes, SERVICES.c.version)
         services = {row.id: row for row in await stores.sql[Service.DOCTOR].fetch_in(columns, SERVICES.c.id, known_ids)}
-        findings = list[Finding]()
+        clinic, findings = await _read_clinic_offsets(stores), list[Finding]()
         for visit in visits:
             patient, service = patients.get(visit.patient_id), services.get(visit.service_id)
             if patient is not None:
-                findings += judge_plan(visit, patient, service, versions, reminders[visit.appointment_id])
+                choices = ReminderChoices(patient, service, clinic)
+                findings += judge_plan(visit, choices, versions, reminders[visit.appointment_id])
         return findings
+
+
+async def _read_clinic_offsets(stores: Stores) -> ClinicOffsets:
+    """Return what the clinic's settings say, or else what the environment says."""
+    rows = await stores.sql[Service.ADMIN].fetch(newest_version())
+    if not rows:
+        return ClinicOffsets(stores.clinic_offsets)
+    settings = version_from_row(rows[0])
+    offsets = settings.settings.reminder_offsets_minutes
+    return ClinicOffsets(offsets if offsets is not None else stores.clinic_offsets, settings.changed_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderChoices:
+    """The rows of the patient and of the service type (None where there is none) and the clinic's offsets, which count in this order."""
+
+    patient: Any
+    service: Any
+    clinic: ClinicOffsets
+
+    def offsets(self, versions: Versions) -> tuple[Sequence[int], datetime | None]:
+        """Return the offsets that count, and the time of a change that notification-service may be following."""
+        if self.patient.reminder_offsets_minutes is not None:
+            return self.patient.reminder_offsets_minutes, None
+        if self.service is None or not _is_known(versions, self.service.id, Aspect.SERVICE, self.service.version):
+            return (), None
+        if self.service.reminder_offsets_minutes is not None:
+            return self.service.reminder_offsets_minutes, None
+        return self.clinic.minutes or (), self.clinic.changed_at
 
 
 async def _read_adults(stores: Stores, patient_ids: Collection[UUID]) -> list[Any]:
@@ -80,27 +125,28 @@ async def _read_adults(stores: Stores, patient_ids: Collection[UUID]) -> list[An
 
 
 def judge_plan(
-    visit: Any, patient: Any, service: Any, versions: Versions, reminders: Collection[tuple[UUID, datetime, int]]
+    visit: Any, choices: ReminderChoices, versions: Versions, reminders: Collection[tuple[UUID, datetime, int]]
 ) -> Iterator[Finding]:
     """Yield the reminders that are wanted, and neither planned nor queued nor skipped.
 
     `reminders` are recipients, starts and offsets of those that there are.
     """
+    patient = choices.patient
     if not patient.active or not patient.has_account or not patient.reminders_consent or patient.quiet_hours is not None:
         return
     if not _is_known(versions, patient.id, Aspect.PATIENT, patient.version):
         return
     if not _is_known(versions, patient.id, Aspect.PREFERENCES, patient.preferences_version):
         return
-    offsets = patient.reminder_offsets_minutes
-    if offsets is None and service is not None and _is_known(versions, service.id, Aspect.SERVICE, service.version):
-        offsets = service.reminder_offsets_minutes
+    offsets, changed_at = choices.offsets(versions)
     wanted_since = max(visit.wanted_since, patient.offsets_changed_at or visit.wanted_since)
-    for offset in offsets or ():
+    for offset in offsets:
         is_wanted = visit.starts_at - timedelta(minutes=offset) >= wanted_since
         if is_wanted and (patient.id, visit.starts_at, offset) not in reminders:
             ids = {"appointment": str(visit.appointment_id), "starts_at": format_instant(visit.starts_at), "minutes_before": str(offset)}
-            yield Finding("reminder_missing", (str(visit.appointment_id), str(offset)), ids, (visit.revision, visit.version))
+            yield Finding(
+                "reminder_missing", (str(visit.appointment_id), str(offset)), ids, (visit.revision, visit.version), since=changed_at
+            )
 
 
 def _is_known(versions: Versions, subject_id: UUID, aspect: Aspect, version: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date, timedelta
@@ -15,9 +16,11 @@ from alembic import command
 from sqlalchemy import func, insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from admin_svc.domain.audit_chain import ChainFaultCode
+from admin_svc.domain.audit_chain import SHORTEST_RETENTION_YEARS, ChainFaultCode
 from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.tables import AUDIT_LINES
+from admin_svc.schemas.clinic_settings import RetentionSettings
+from admin_svc.settings import AdminSettings
 from admin_svc.usecases.audit import AuditTrail
 from admin_svc.usecases.audit_verification import AuditVerification
 from shared.contracts.identity import Role
@@ -40,10 +43,10 @@ async def admin(tmp_path: Path, sql_url: str) -> AsyncIterator[RunningService]:
         yield service
 
 
-async def list_faults(url: str, *, keep_years: int = KEEP_YEARS) -> list[tuple[ChainFaultCode, date, int | None]]:
+async def list_faults(url: str) -> list[tuple[ChainFaultCode, date, int | None]]:
     async with Database(url) as database:
         store = SqlAdminStore(database, lambda: NOON)
-        verification = AuditVerification(store, lambda head: head.signature == f"signed {head.day}", keep_years)
+        verification = AuditVerification(store, lambda head: head.signature == f"signed {head.day}")
         return [(fault.code, fault.day, fault.position) async for fault in verification.list_faults()]
 
 
@@ -177,10 +180,28 @@ async def test_a_whole_trail_has_no_fault_whether_or_not_its_days_are_closed(adm
     await admin.advance(timedelta(days=366 * KEEP_YEARS))
     await admin.publish_event(an_audit_event())
     assert await list_faults(sql_url) == []
-    assert [code for code, *_ in await list_faults(sql_url, keep_years=11)] == [ChainFaultCode.LINES_DELETED_EARLY] * 2
 
 
 SECOND, THIRD = date(2026, 3, 2), date(2026, 3, 3)
+
+
+async def test_lines_that_were_deleted_are_no_fault_when_the_clinic_keeps_them_for_longer_later(tmp_path: Path, sql_url: str) -> None:
+    years = {"keep_audit_years": 2, "database_url": sql_url, "retention_database_url": sql_url}
+    async with run_service("admin_svc", tmp_path, sign_heads, **years) as service:  # type: ignore[arg-type]
+        await publish_two_days(service)
+        await service.advance(timedelta(days=366 * 2 + 2))
+        assert (await service.http.get("/admin/audit", headers=ADMIN)).json()["items"] == []
+    async with run_service("admin_svc", tmp_path, sign_heads, **years | {"keep_audit_years": 50}) as service:  # type: ignore[arg-type]
+        await service.publish_event(an_audit_event())
+    assert await list_faults(sql_url) == []
+
+
+def test_no_setting_keeps_lines_for_a_shorter_time_than_the_verification_expects() -> None:
+    for name, model in (("keep_audit_years", AdminSettings), ("audit_years", RetentionSettings)):
+        schema = json.dumps(model.model_json_schema()["properties"][name])
+        assert f'"minimum": {SHORTEST_RETENTION_YEARS}' in schema, schema
+
+
 TAMPERINGS = {
     "changed": (
         "UPDATE audit_lines SET action = 'profile.read' WHERE day = '2026-03-02' AND position = 3",
@@ -212,7 +233,7 @@ async def strict_faults(url: str) -> list[tuple[ChainFaultCode, date, int | None
     """Return the faults; a signature is right if it is that of the head as it was signed, with five lines."""
     async with Database(url) as database:
         store = SqlAdminStore(database, lambda: NOON)
-        verification = AuditVerification(store, lambda head: (head.signature, head.lines) == (f"signed {head.day}", 5), KEEP_YEARS)
+        verification = AuditVerification(store, lambda head: (head.signature, head.lines) == (f"signed {head.day}", 5))
         return [(fault.code, fault.day, fault.position) async for fault in verification.list_faults()]
 
 

@@ -17,9 +17,11 @@ from patient_svc.repository.tables import BREAK_GLASS as BREAK_GLASS_TABLE
 from patient_svc.repository.tables import MEDICAL_VERSIONS, RECORD_KEYS
 from patient_svc.settings import parse_record_keys
 from patient_svc.wiring import open_key_rotation
+from shared.contracts.identity import Role
 from shared.kit.settings import InvalidSettings
 from shared.kit.sql import Database
 from tests.service.patient.medical_histories import BREAK_GLASS, HISTORY, SUMMARY, change_database, run_histories
+from tests.service.reported_lines import read_reported
 
 
 def a_record_key(name: str, first_byte: int) -> str:
@@ -81,6 +83,8 @@ async def test_keys_are_rotated_step_by_step_while_all_instances_run(tmp_path: P
         await after.add(title="Hay fever")
         assert written in await read_rows(sql_url, MEDICAL_VERSIONS)  # texts are not encrypted anew, only the key of the patient
     assert [row.master_key for row in await read_rows(sql_url, RECORD_KEYS)] == ["new"]
+    (line,) = [event for event in await read_reported(sql_url) if event.action == "record_keys.rotate"]
+    assert (line.actor_role, line.after) == (Role.SYSTEM, {"keys": "1", "master_key": "new"})
     assert await rotate(sql_url, new_first) == (0, 0)
     async with run_histories(tmp_path, sql_url, record_keys=NEW) as histories:
         assert sorted(await histories.list_titles()) == ["Asthma", "Eczema", "Hay fever"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -31,6 +33,7 @@ from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from tests.platform.corruptions import CORRUPTIONS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -412,3 +415,33 @@ def test_a_copy_that_has_followed_is_the_same_and_any_difference_is_found(steps:
     ]
     for wrong in (None, *wrong_reports):
         assert judge_report_visit(appointment, wrong, since=NOW, is_merging=False, now=NOW)
+
+
+PROMISES = (Path(__file__).parents[3] / "docs" / "promises.md").read_text(encoding="utf-8")
+NOT_PLANTED = {
+    *("lane_taken_twice", "audit_line_inserted", "audit_day_cut", "audit_head_differs", "audit_head_missing", "audit_signature_wrong"),
+    *("audit_lines_deleted_early", "calendar_request_waits", "event_waits", "session_differs"),
+}
+"""A primary key prevents the first; those of the audit trail have tests of their own; the others are work that waits, and unit tests."""
+
+
+def test_the_page_about_the_promises_has_every_check_and_every_code() -> None:
+    assert [check.name for check in ALL_CHECKS if check.name not in PROMISES] == []
+    assert [code for code in CODES if f"`{code}`" not in PROMISES] == []
+
+
+def test_at_least_twenty_kinds_of_corruption_are_planted_and_the_page_says_how_many() -> None:
+    planted = {code for code, _ in CORRUPTIONS.values()}
+    assert len(CORRUPTIONS) >= len(planted) >= 20
+    assert f"plants {len(CORRUPTIONS)} kinds of corruption" in PROMISES
+    assert planted | NOT_PLANTED == CODES.keys()
+    assert not planted & NOT_PLANTED
+
+
+def test_the_output_of_json_has_the_fields_that_the_page_shows() -> None:
+    shown = json.loads(PROMISES.partition("```json")[2].partition("```")[0])
+    result = AuditResult(checked={"one": 1}, faults=[finding()], waiting=[finding(since=NOW)])
+    document = result_document(result, with_repairs=True)
+    assert document.keys() == shown.keys()
+    assert (document["format"], document["faults"][0].keys()) == (shown["format"], shown["faults"][0].keys())
+    assert document["waiting"][0].keys() == shown["waiting"][0].keys()

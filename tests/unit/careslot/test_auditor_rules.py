@@ -17,7 +17,7 @@ from careslot.auditor.checks.accounts import Profiles, judge_account
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.grains import judge_grain
 from careslot.auditor.checks.groups import judge_session
-from careslot.auditor.checks.planned_reminders import judge_plan
+from careslot.auditor.checks.planned_reminders import ClinicOffsets, ReminderChoices, judge_plan
 from careslot.auditor.checks.reservations import judge_reservation
 from careslot.auditor.looks import STUCK_AFTER
 from scheduling_svc.repository.tables import ClaimKind
@@ -221,7 +221,32 @@ BOTH = {(PATIENT, START, 120), (PATIENT, START, 30)}
 def test_a_visit_has_the_reminders_that_were_chosen(
     patient: FoundRow, service: FoundRow | None, reminders: set[tuple[UUID, Any, int]], missing: list[str]
 ) -> None:
-    assert [fault.ids["minutes_before"] for fault in judge_plan(planned_visit(), patient, service, KNOWN, reminders)] == missing
+    choices = ReminderChoices(patient, service, ClinicOffsets())
+    assert [fault.ids["minutes_before"] for fault in judge_plan(planned_visit(), choices, KNOWN, reminders)] == missing
+
+
+@pytest.mark.parametrize(
+    ("patient", "service", "missing"),
+    [
+        pytest.param(chooser(reminder_offsets_minutes=None), FoundRow(id=C, version=1, reminder_offsets_minutes=None), ["60"], id="clinic"),
+        pytest.param(chooser(reminder_offsets_minutes=None), SERVICE_OFFSETS, ["15"], id="of the service"),
+        pytest.param(chooser(reminder_offsets_minutes=[]), SERVICE_OFFSETS, [], id="the patient wants none"),
+        pytest.param(chooser(reminder_offsets_minutes=None), None, [], id="the service type is not known"),
+        pytest.param(
+            chooser(reminder_offsets_minutes=None),
+            FoundRow(id=C, version=2, reminder_offsets_minutes=None),
+            [],
+            id="a change of the service type is on its way",
+        ),
+    ],
+)
+def test_a_visit_has_the_reminders_of_the_clinic_where_nobody_else_says_anything(
+    patient: FoundRow, service: FoundRow | None, missing: list[str]
+) -> None:
+    choices = ReminderChoices(patient, service, ClinicOffsets((60,), changed_at=NOW))
+    findings = list(judge_plan(planned_visit(), choices, KNOWN, set()))
+    assert [fault.ids["minutes_before"] for fault in findings] == missing
+    assert all(fault.since == (NOW if fault.ids["minutes_before"] == "60" else None) for fault in findings), "a change is followed later"
 
 
 def stored_document(**changes: Any) -> dict[str, Any]:
