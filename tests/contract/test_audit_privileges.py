@@ -119,7 +119,12 @@ def test_the_check_warns_where_the_user_of_the_service_may_change_the_audit_trai
     warning = "warning: admin-service: the user of ADMIN_DATABASE_URL may change or delete lines of the audit trail"
     migrate_from_command_line(users)
     for url, warnings in ((users["service"], 0), (mysql_url, 1)):
-        env = {"ADMIN_DATABASE_URL": url, "ADMIN_CLIENT_SECRET": SECRET, "GATEWAY_CLIENT_SECRET": SECRET[::-1]}
+        env = {
+            "ADMIN_DATABASE_URL": url,
+            "ADMIN_CLIENT_SECRET": SECRET,
+            "ADMIN_IMPORT_KEY": SECRET.upper(),
+            "GATEWAY_CLIENT_SECRET": SECRET[::-1],
+        }
         result = CliRunner().invoke(app, ["check"], env=env)
         assert (result.exit_code, result.stderr.count(warning)) == (0, warnings), result.output
         assert result.stdout == "all is well\n"
