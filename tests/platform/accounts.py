@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -12,6 +13,7 @@ import httpx
 from tests.platform.houses import ADMIN, Platform, wait_until
 
 PASSWORD = "a long enough pass phrase"
+MAX_REPETITIONS = 10
 EVERY_DAY = [{"weekday": day, "start": "00:00", "end": "24:00"} for day in range(1, 8)]
 
 
@@ -43,9 +45,18 @@ class User:
         key: str | None = None,
         **params: Any,
     ) -> Any:
-        """Send a request and return the JSON of the response (its text if it is not JSON). Asserts `status`, any 2xx by default."""
+        """Send a request and return the JSON of the response (its text if it is not JSON). Asserts `status`, any 2xx by default.
+
+        A read, and a request with a key, is sent again after a 503, as `Retry-After` asks for: a busy machine may stand still for seconds.
+        """
         headers = ({"If-Match": f'"{if_match}"'} if if_match is not None else {}) | ({"Idempotency-Key": key} if key else {})
-        response = self.http.request(method, path, json=body, params=params or None, headers=headers)
+        send = partial(self.http.request, method, path, json=body, params=params or None, headers=headers)
+        response, is_repeatable = send(), method == "GET" or key is not None
+        for _ in range(MAX_REPETITIONS):
+            if response.status_code != 503 or status == 503 or not is_repeatable:
+                break
+            time.sleep(int(response.headers["retry-after"]))
+            response = send()
         expected = response.is_success if status is None else response.status_code == status
         assert expected, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if response.content and "json" in response.headers["content-type"] else response.text
@@ -72,7 +83,7 @@ def create_receptionist(admin: User) -> User:
     """Create a receptionist, and sign in."""
     email = f"r{uuid4().hex[:12]}@desk.example"
     body = {"email": email, "role": "reception", "password": PASSWORD, "full_name": "Rita Front"}
-    admin.request("POST", "/admin/users", body, status=201)
+    admin.request("POST", "/admin/users", body, status=201, key=uuid4().hex)
     desk = sign_in(admin.platform, email, PASSWORD)
     desk.account["email"] = email
     return desk
@@ -92,7 +103,7 @@ def create_service_type(admin: User, **changes: Any) -> dict[str, Any]:
         "duration_minutes": 30,
         "slot_step_minutes": 15,
     } | changes
-    service: dict[str, Any] = admin.request("POST", "/services", body, status=201)
+    service: dict[str, Any] = admin.request("POST", "/services", body, status=201, key=uuid4().hex)
     return service
 
 
@@ -108,7 +119,7 @@ def create_doctor(admin: User, *services: dict[str, Any], weekly: Any = EVERY_DA
         "specialties": ["General practice"],
         "services": [service["id"] for service in services],
     } | changes
-    created = admin.request("POST", "/admin/users", body, status=201)
+    created = admin.request("POST", "/admin/users", body, status=201, key=uuid4().hex)
     version = admin.request("GET", f"/doctors/{created['id']}/schedules")["version"]
     admin.request("PUT", f"/doctors/{created['id']}/schedules", {"weekly": weekly}, if_match=version)
     for service in services:
@@ -132,7 +143,7 @@ def list_slots(user: User, service: dict[str, Any], doctor_id: str, days: int = 
 
 def book(patient: User, service: dict[str, Any], doctor: User, starts_at: str, **more: Any) -> dict[str, Any]:
     booking = {"service_id": service["id"], "doctor_id": doctor.id, "starts_at": starts_at} | more
-    appointment: dict[str, Any] = patient.request("POST", "/appointments", booking, status=201)
+    appointment: dict[str, Any] = patient.request("POST", "/appointments", booking, status=201, key=uuid4().hex)
     return appointment
 
 
