@@ -122,7 +122,8 @@ class SqlAppointments:
         return [row.id for row in await self.store.fetch(query)]
 
     async def find(self, ids: Collection[str]) -> list[Document]:
-        return [row.document for row in await self.store.fetch_in([APPOINTMENTS.c.document], APPOINTMENTS.c.id, ids)]
+        rows = await self.store.fetch_in([APPOINTMENTS.c.document, APPOINTMENTS.c.unsent], APPOINTMENTS.c.id, ids)
+        return [row.document | {"unsent": row.unsent} for row in rows]  # the column counts, and the field of the document does not
 
     async def newest_change_us(self) -> int:
         rows = await self.store.fetch(select(APPOINTMENTS.c.changed_us).order_by(APPOINTMENTS.c.changed_us.desc()).limit(1))
