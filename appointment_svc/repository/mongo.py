@@ -41,9 +41,9 @@ INDEXES: dict[str, list[str]] = {
 
 
 @asynccontextmanager
-async def open_database(url: str) -> AsyncIterator[Any]:
+async def open_database(url: str, timeout_ms: int = TIMEOUT_MS) -> AsyncIterator[Any]:
     """Open the database that the URL names. Every call has a deadline, and every write is confirmed by a majority."""
-    client: Any = AsyncIOMotorClient(url, timeoutMS=TIMEOUT_MS, tz_aware=True, appname="careslot")
+    client: Any = AsyncIOMotorClient(url, timeoutMS=timeout_ms, tz_aware=True, appname="careslot")
     try:
         yield client.get_default_database("appointment").with_options(write_concern=WriteConcern("majority"))
     finally:

@@ -16,7 +16,7 @@ from appointment_svc.domain.transitions import WITH_RESERVATION, AppointmentStat
 from appointment_svc.repository import mongo
 from appointment_svc.repository.documents import Document, from_micros
 from appointment_svc.repository.tables import APPOINTMENTS
-from careslot.auditor.sql_store import PAGE_LENGTH, SqlStore
+from careslot.auditor.sql_store import PAGE_LENGTH, TIMEOUT_SECONDS, SqlStore
 from shared.contracts.events import AppointmentEvent, AuditRecorded, Event
 
 FIELDS = (
@@ -152,7 +152,7 @@ class MongoAppointments:
 @asynccontextmanager
 async def open_mongo_appointments(url: str) -> AsyncIterator[MongoAppointments]:
     """Open the database that a URL names."""
-    async with mongo.open_database(url) as database:
+    async with mongo.open_database(url, TIMEOUT_SECONDS * 1000) as database:
         yield MongoAppointments(database["appointments"])
 
 
