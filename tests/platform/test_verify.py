@@ -134,6 +134,8 @@ def plant_and_verify(platform: Platform, stop: Callable[[], None], stores: SqlSt
     reminded = clinic.book(chooser)["id"]
     lonely = [register_patient(platform).id for _ in range(2)]
     wait_until(lambda: _is_notified(clinic, [*visits, *group_visits, reminded]), seconds=600)
+    are_planned = "SELECT appointment_id FROM reminders GROUP BY appointment_id"  # by a job, after the confirmations
+    wait_until(lambda: len(stores.execute(Service.NOTIFICATION, are_planned)) >= len(visits) + len(group_visits) + 1, seconds=600)
     platform.run_until_idle()
     stop()
     victims = Victims(stores, visits, group_visits, lonely, doctors, reminded)
