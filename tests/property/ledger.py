@@ -248,7 +248,7 @@ class CalendarModel:
         self._drop(
             claim_id
             for claim_id, own_slot in own_holds.items()
-            if own_slot not in counted and count(slot.terms, [*counted, own_slot]) > slot.terms.daily_cap
+            if not (own_slot.is_shared and own_slot in counted) and count(slot.terms, [*counted, own_slot]) > slot.terms.daily_cap
         )
 
     def _drop(self, dropped: Iterable[UUID]) -> None:
