@@ -111,17 +111,15 @@ class BulkChanges:
 
     async def preview_matching(self, request: BulkRequest, query: Mapping[str, Any], target: BulkTarget, by: Caller) -> BulkPreview:
         """Return the same for the appointments that a filter matches, up to MAX_ITEMS of them, in the order of their starts."""
-        listed, after = list[AdminAppointment](), None
-        while len(listed) <= MAX_ITEMS:
+        found, after = dict[UUID, AdminAppointment](), None
+        while len(found) <= MAX_ITEMS:
             page = await self.appointments.list_appointments(**query, limit=PAGE_SIZE, after=after)
-            listed += page.items
+            found |= {appointment.id: appointment for appointment in page.items}  # one that moves meanwhile can be on two pages
             if (after := page.next) is None:
                 break
-        chosen = listed[:MAX_ITEMS]
-        items = tuple(BulkItem(position, appointment.id, target) for position, appointment in enumerate(chosen))
+        items = tuple(BulkItem(position, item_id, target) for position, item_id in enumerate(list(found)[:MAX_ITEMS]))
         matching = BulkRequest(request.action, items, request.reason, request.text)
-        found = {appointment.id: appointment for appointment in chosen}
-        return BulkPreview(await self._preview_items(matching, found, by), complete=len(listed) <= MAX_ITEMS)
+        return BulkPreview(await self._preview_items(matching, found, by), complete=len(found) <= MAX_ITEMS)
 
     async def _preview_items(self, request: BulkRequest, found: Mapping[UUID, AdminAppointment], by: Caller) -> list[BulkItem]:
         outcomes: dict[UUID, BulkOutcome] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import sqlite3
 import stat
 from contextlib import closing
@@ -201,6 +202,23 @@ async def test_a_list_of_erasures_survives_a_line_that_was_cut_off(tmp_path: Pat
     await erasures.append(PatientErased(id=uuid4(), occurred_at=NOW, patient_id=patients[2], erasure_id=uuid4(), pass_number=1))
     assert read_erased_patients(path) == patients
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+async def test_a_line_for_which_the_disk_has_no_room_is_not_handled_and_is_repeated(tmp_path: Path) -> None:
+    path, event = (
+        tmp_path / "data.erasures",
+        PatientErased(id=uuid4(), occurred_at=NOW, patient_id=uuid4(), erasure_id=uuid4(), pass_number=1),
+    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30, limits[1]))
+    try:
+        with pytest.raises(OSError, match="no room"):
+            await ErasureList(path).append(event)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.stat().st_size == 30
+    await ErasureList(path).append(event)
+    assert read_erased_patients(path) == [event.patient_id]
 
 
 async def test_erasures_that_were_made_while_no_list_was_open_are_appended_later(tmp_path: Path) -> None:
