@@ -21,6 +21,8 @@ from careslot.auditor.looks import Auditor, AuditResult
 from careslot.auditor.repairs import CODES
 from careslot.auditor.stores import SERVICES_WITH_STORE, Stores, StoresUnreadable, open_configured, open_folder
 from careslot.client.failures import Unreachable
+from shared.contracts.identity import Service
+from shared.contracts.refusals import Unavailable
 from shared.contracts.values import format_instant
 
 DEFAULT_FOLDER = Path("careslot-data")
@@ -30,12 +32,20 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.comp
 
 
 def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_seconds: float) -> None:
-    """Check everything and print the result. Ends with exit code 1 if there is a fault, and with 4 if a store cannot be read."""
+    """Check the stores of a folder, or those that the environment names, and print the result."""
     stores = open_folder(data) if data is not None else _open_default()
+    verify_stores(stores, as_json=as_json, with_repairs=with_repairs, patience_seconds=patience_seconds)
+
+
+def verify_stores(stores: AbstractAsyncContextManager[Stores], *, as_json: bool, with_repairs: bool, patience_seconds: float) -> None:
+    """Check everything and print the result. Ends with exit code 1 if there is a fault, and with 4 if a store cannot be read."""
     try:
         result = asyncio.run(audit(stores, patience_seconds=patience_seconds))
     except StoresUnreadable as error:
         raise _unreadable(str(error), as_json=as_json) from None
+    except Unavailable:
+        detail = f"the store of {Service.APPOINTMENT} cannot be read: it does not answer any more"
+        raise _unreadable(detail, as_json=as_json) from None
     except (SQLAlchemyError, OSError) as error:
         detail = f"a store cannot be read: {type(error).__name__}. Is it of this release? `careslot migrate` brings it up to date."
         raise _unreadable(detail, as_json=as_json) from None

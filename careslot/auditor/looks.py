@@ -13,15 +13,14 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from careslot.auditor.findings import Check, Finding, Key
+from careslot.auditor.findings import MAX_FINDINGS, Check, Finding, Key
 from careslot.auditor.stores import Stores
 
 STUCK_AFTER = timedelta(minutes=20)
 """The bus gives an event up after twelve minutes, and the jobs that complete what was left run every five."""
 EARLIER_LOOKS = (1 / 30, 1 / 10, 1 / 5, 2 / 3)
 """The pauses before each further look, as shares of the patience."""
-MAX_SUSPECTS = 10_000
-"""No more findings are kept: where there are so many, a whole store is wrong."""
+KEYS_AT_ONCE = 100
 MAX_ROUNDS = 3
 """How often the looks are repeated for findings whose evidence changes."""
 
@@ -30,7 +29,7 @@ MAX_ROUNDS = 3
 class AuditResult:
     """What the auditor found. `checked` counts the keys that each check has examined, `waiting` is work that is under way.
 
-    `complete` is False if there were more than MAX_SUSPECTS findings.
+    `complete` is False if there were more than MAX_FINDINGS findings.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -79,7 +78,7 @@ class Auditor:
         result, suspects = AuditResult(), Suspects()
         for check in self.checks:
             result.checked[check.name] = await self._run_check(check, suspects)
-        result.complete = len(suspects) < MAX_SUSPECTS
+        result.complete = len(suspects) < MAX_FINDINGS
         suspects = await self._confirm(suspects)
         for suspect in suspects.values():
             is_fault = self._is_fault(suspect.finding) and suspect.looks > len(EARLIER_LOOKS)
@@ -94,7 +93,7 @@ class Auditor:
                 suspects[check.name, *finding.identity] = _Suspect(check, finding)
             count += len(keys)
             self.progress.advance(len(keys))
-            if len(suspects) >= MAX_SUSPECTS:
+            if len(suspects) >= MAX_FINDINGS:
                 break
         return count
 
@@ -113,16 +112,17 @@ class Auditor:
 
     async def _look_again(self, suspects: Suspects) -> Suspects:
         """Return the suspects that are still there."""
-        still = Suspects()
+        remaining = Suspects()
         for check in dict.fromkeys(suspect.check for suspect in suspects.values()):
-            keys = list(dict.fromkeys(suspect.finding.key for suspect in suspects.values() if suspect.check is check))
-            for first in range(0, len(keys), 100):
-                for finding in await check.examine(self.stores, keys[first : first + 100]):
+            findings = [suspect.finding for suspect in suspects.values() if suspect.check is check]
+            keys = list(dict.fromkeys(finding.examined_key or finding.key for finding in findings))
+            for first in range(0, len(keys), KEYS_AT_ONCE):
+                for finding in await check.examine(self.stores, keys[first : first + KEYS_AT_ONCE]):
                     identity = (check.name, *finding.identity)
                     if previous := suspects.get(identity):
                         is_same = previous.finding.evidence == finding.evidence
-                        still[identity] = _Suspect(check, finding, previous.looks + 1 if is_same else 1)
-        return still
+                        remaining[identity] = _Suspect(check, finding, previous.looks + 1 if is_same else 1)
+        return remaining
 
     def _is_fault(self, finding: Finding) -> bool:
         return finding.since is None or self.stores.now() - finding.since > STUCK_AFTER

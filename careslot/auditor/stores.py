@@ -13,7 +13,6 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from appointment_svc.repository import mongo
 from careslot.auditor.appointment_store import AppointmentReader, SqlAppointments, open_mongo_appointments
 from careslot.auditor.sql_store import SqlStore, open_engine
 from careslot.services import PACKAGES
@@ -150,8 +149,7 @@ async def _open_mongo(url: str, stack: AsyncExitStack) -> AppointmentReader:
     """Open the database of appointments and try it."""
     try:
         reader = AppointmentReader(await stack.enter_async_context(open_mongo_appointments(url)))
-        async with mongo.unavailable_on_failure():
-            await reader.source.newest_change_us()
+        await reader.source.read_newest_change_us()
     except Unavailable:
         raise StoresUnreadable(f"the store of {Service.APPOINTMENT} cannot be read: it does not answer") from None
     return reader

@@ -86,7 +86,7 @@ class AppointmentEventCheck:
     async def examine(self, stores: Stores, keys: Sequence[Key]) -> list[Finding]:
         """Return what is wrong with the events of these appointments."""
         appointments = await stores.appointments.find({UUID(key[0]) for key in keys})
-        newest_change = max(from_micros(await stores.appointments.source.newest_change_us()), stores.now())
+        newest_change = max(from_micros(await stores.appointments.source.read_newest_change_us()), stores.now())
         published = {event.id: (appointment, event) for appointment in appointments.values() for event in appointment.published}
         missing = await list_unhandled(stores, {event_id: (event.topic, event.occurred_at) for event_id, (_, event) in published.items()})
         findings = [

@@ -5,34 +5,40 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.progress import Progress
 
+from admin_svc.domain.audit_chain import ChainFault, ChainFaultCode
 from admin_svc.domain.report_visits import ReportVisit
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks import ALL_CHECKS
+from careslot.auditor.checks.audit import TRAIL, list_findings
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.history import judge_visit
 from careslot.auditor.checks.read_models import HandledEvents, is_settled
 from careslot.auditor.checks.reports import judge_report_visit
 from careslot.auditor.checks.reservations import judge_reservation
-from careslot.auditor.command import COLUMNS, ProgressBars, result_document, result_text
-from careslot.auditor.findings import Finding, Key
-from careslot.auditor.looks import EARLIER_LOOKS, MAX_SUSPECTS, STUCK_AFTER, Auditor, AuditResult
+from careslot.auditor.command import COLUMNS, UNREACHABLE, ProgressBars, result_document, result_text, verify_stores
+from careslot.auditor.findings import MAX_FINDINGS, Finding, Key
+from careslot.auditor.looks import EARLIER_LOOKS, STUCK_AFTER, Auditor, AuditResult
 from careslot.auditor.repairs import CODES
 from patient_svc.domain.visits import PatientVisit
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from shared.contracts.refusals import Unavailable
 from tests.platform.corruptions import CORRUPTIONS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -156,8 +162,41 @@ def test_a_terminal_shows_a_bar_for_each_check() -> None:
     assert "looking again at 3" in output.getvalue()
 
 
+async def test_what_comes_from_one_key_is_examined_once_at_each_look_however_many_findings_there_are() -> None:
+    check = ScriptedCheck([[Finding("audit_line_changed", ("one", str(number)), {}, examined_key=("one",)) for number in range(500)]])
+    await Auditor(cast(Any, ScriptedStores()), [check], SilentProgress(), 0).run()
+    assert check.looks == 1 + len(EARLIER_LOOKS)
+
+
+async def test_of_an_audit_trail_in_which_every_line_was_changed_only_the_first_lines_are_listed() -> None:
+    async def faults() -> AsyncIterator[ChainFault]:
+        for position in range(MAX_FINDINGS + 1):
+            yield ChainFault(ChainFaultCode.LINE_CHANGED, NOW.date(), position)
+
+    findings = await list_findings(faults())
+    assert len({finding.key for finding in findings}) == MAX_FINDINGS
+    assert {finding.examined_key for finding in findings} == {TRAIL}
+
+
+def test_a_document_database_that_stops_answering_ends_the_command_as_an_unreadable_store(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass
+    class StoppedStores(ScriptedStores):
+        @property
+        def sql(self) -> Any:
+            raise Unavailable
+
+    @asynccontextmanager
+    async def open_stopped() -> AsyncIterator[Any]:
+        yield StoppedStores()
+
+    with pytest.raises(typer.Exit) as ended:
+        verify_stores(open_stopped(), as_json=False, with_repairs=False, patience_seconds=0)
+    assert ended.value.exit_code == UNREACHABLE
+    assert "appointment-service cannot be read" in capsys.readouterr().err
+
+
 async def test_of_very_many_findings_the_first_ones_are_listed() -> None:
-    many = [Finding("claim_differs", (str(number),), {}) for number in range(MAX_SUSPECTS + 1)]
+    many = [Finding("claim_differs", (str(number),), {}) for number in range(MAX_FINDINGS + 1)]
     result, _ = await audit_script(many, [])
     assert result.complete is False
     assert "more faults than are listed" in result_text(result, with_repairs=False)
