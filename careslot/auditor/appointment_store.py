@@ -25,7 +25,7 @@ FIELDS = (
     *("former_patient_ids", "confirmed_at"),
 )
 StoredEvent = AppointmentEvent | AuditRecorded
-"""An event of an appointment, or a line about it for the audit trail."""
+"""An event of an appointment, or the event of a line about the appointment for the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class AppointmentFacts:
 
     @property
     def is_announced(self) -> bool:
-        """True when an event has told the other services of the appointment."""
+        """True when an event has announced the appointment to the other services."""
         return self.status not in (AppointmentStatus.PENDING, AppointmentStatus.REFUSED)
 
 

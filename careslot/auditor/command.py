@@ -17,8 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from careslot.auditor.checks import ALL_CHECKS
 from careslot.auditor.findings import Finding
-from careslot.auditor.looks import Auditor, AuditResult
 from careslot.auditor.repairs import CODES
+from careslot.auditor.runner import Auditor, AuditResult
 from careslot.auditor.stores import SERVICES_WITH_STORE, Stores, StoresUnreadable, open_configured, open_folder
 from careslot.client.failures import Unreachable
 from shared.contracts.identity import Service
@@ -59,7 +59,7 @@ def verify_stores(stores: AbstractAsyncContextManager[Stores], *, as_json: bool,
 
 
 def _unreadable(detail: str, *, as_json: bool) -> typer.Exit:
-    """Print why nothing could be checked, with `as_json` as a problem document, and return how the command ends."""
+    """Print why a store cannot be read, with `as_json` as a problem document, and return the exit to raise."""
     typer.echo(json.dumps(Unreachable(detail).to_problem()) if as_json else detail, err=True)
     return typer.Exit(UNREACHABLE)
 
@@ -131,7 +131,7 @@ def _item(finding: Finding, *, with_repairs: bool) -> dict[str, Any]:
 
 
 def result_text(result: AuditResult, *, with_repairs: bool) -> str:
-    """Return one line for each fault, and one that counts."""
+    """Return a line for each fault, and a line with the counts."""
     lines = list[str]()
     for fault in result.faults:
         repair = CODES[fault.code]
@@ -139,9 +139,9 @@ def result_text(result: AuditResult, *, with_repairs: bool) -> str:
         lines.append(f"{fault.code}: {repair.meaning} {named}")
         if with_repairs:
             lines.append(f"  {repair.advice}")
-    counted = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
+    summary = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
     waiting = f", {len(result.waiting)} under way" if result.waiting else ""
     count = len(result.faults)
     verdict = f"{count} fault{'s' if count > 1 else ''}" if count else "all promises hold"
     lines += [] if result.complete else ["There are more faults than are listed: a whole store may be wrong."]
-    return "\n".join([*lines, f"{verdict}: {counted}{waiting}"])
+    return "\n".join([*lines, f"{verdict}: {summary}{waiting}"])

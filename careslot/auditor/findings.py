@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -36,6 +36,11 @@ class Finding:
     def identity(self) -> tuple[str, Key]:
         """What two findings have in common if they are the same difference."""
         return self.code, self.key
+
+
+def differing_names(pairs: Mapping[str, tuple[Any, Any]], ignored: Collection[str] = ()) -> list[str]:
+    """Return the names of the pairs (expected, actual) whose two values differ, without the ignored names."""
+    return [name for name, (expected, actual) in pairs.items() if expected != actual and name not in ignored]
 
 
 class Check(Protocol):

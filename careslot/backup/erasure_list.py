@@ -23,7 +23,7 @@ from shared.kit.bus import Bus
 QUEUE = "erasure-list"
 
 
-def default_list(folder: Path) -> Path:
+def default_list_path(folder: Path) -> Path:
     """Return the path of the list beside a data folder. A list on another disk survives the loss of the folder's disk, too."""
     return folder.with_name(f"{folder.name}.erasures")
 

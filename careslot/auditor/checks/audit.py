@@ -1,6 +1,6 @@
 """The audit trail is whole: every line follows the line before it, and the head of every day is the one that auth-service has signed.
 
-The end of the chain is read first, and lines that are appended after it are ignored. admin-service stores the signature that auth-service
+The end of the chain is read first, and lines that are appended later are ignored. admin-service stores the signature that auth-service
 gave for a day, and auth-service stores which head of each day it has signed, so that a forger has to change both databases.
 """
 
@@ -39,7 +39,7 @@ class ReadOnlyDatabase:
 
 @dataclass(frozen=True, slots=True)
 class AuditTrailCheck:
-    """Goes through the whole trail at once, because each line depends on the one before it."""
+    """Goes through the whole trail at once, because each line depends on the line before it."""
 
     name = "the audit trail is whole"
 

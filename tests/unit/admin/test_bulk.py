@@ -13,7 +13,7 @@ import pytest
 
 from admin_svc.domain.bulk import (
     GIVE_UP_AFTER,
-    KEPT_FOR,
+    KEEP_OUTCOMES,
     BulkAction,
     BulkChange,
     BulkItem,
@@ -91,7 +91,7 @@ class BulkBackends(MemoryChain):
         change = self.changes[change_id]
         self.changes[change_id] = replace(change, request=replace(change.request, reason=None, text=None))
 
-    async def hurry_bulk_change(self, change_id: UUID, now: datetime) -> None:
+    async def make_bulk_change_due(self, change_id: UUID, now: datetime) -> None:
         self.due.add(change_id)
 
     async def take_due_bulk_changes(self, now: datetime) -> list[UUID]:
@@ -264,7 +264,7 @@ async def test_an_appointment_whose_service_never_answers_fails_after_a_day(serv
 
 async def test_outcomes_are_kept_for_a_month(changes: BulkChanges, services: BulkBackends, clock: MovableClock) -> None:
     await changes.start(CHANGE, a_request(services.add(1)), RECEPTIONIST)
-    clock.advance(KEPT_FOR)
+    clock.advance(KEEP_OUTCOMES)
     assert await changes.delete_old() == 0
     clock.advance(timedelta(seconds=1))
     assert await changes.delete_old() == 1
