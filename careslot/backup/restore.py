@@ -108,9 +108,9 @@ def require_empty(folder: Path) -> None:
 async def prepare_restored_data(draft: Path, erased_patients: Sequence[UUID], report_step: StepCallback) -> RestoreSummary:
     """Make restored data ready for use, so that nothing happens twice, and return what was done. Raises NewerRelease.
 
-    Imports are stopped, because a person whom they would create may have been created and erased after the backup. Erasures are repeated. Then all
-    services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send may have
-    been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
+    Imports are stopped, because a person whom they would create may have been created and erased after the backup. Erasures are repeated.
+    Then all services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send
+    may have been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
     """
     folder, summary = Folder(draft), RestoreSummary(_read_manifest(draft)["taken_at"])
     _migrate_all(folder)
