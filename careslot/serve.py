@@ -15,7 +15,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from careslot.backup.erasure_list import ErasureList, default_list
+from careslot.backup.erasure_list import ErasureList, default_list_path
 from careslot.demo import Demo
 from careslot.dev import add_development_routes
 from careslot.embedded_platform import EmbeddedPlatform, default_to_development, open_embedded_platform
@@ -99,7 +99,7 @@ async def _serve(options: ServeOptions, folder: Folder) -> None:
     public_url = os.environ.get("CARESLOT_PUBLIC_URL") or _local_address(options)
     settings = {"public_url": public_url, **_rate_settings(options), **(demo.settings if demo else {})}
     async with open_embedded_platform(folder, clock, **settings) as platform:
-        await ErasureList(options.erasures or default_list(folder.path)).subscribe(platform.bus)
+        await ErasureList(options.erasures or default_list_path(folder.path)).subscribe(platform.bus)
         if demo:
             await demo.load(platform)
         details = f"docs: {public_url}/docs, data: {folder.path}, time zone: {platform.time_zone}"

@@ -27,22 +27,24 @@ class AccessMeasure:
 
 def access_measures(services: Iterable[ServiceAvailability], now: datetime, time_zone: str) -> list[AccessMeasure]:
     """Return the measures of a day by service, doctor and specialty: for a doctor or a specialty those of the service with the nearest."""
-    third: dict[tuple[ReportGroup, str], datetime | None] = {}
+    third_starts: dict[tuple[ReportGroup, str], datetime | None] = {}
     for service in services:
-        _add(third, ReportGroup.SERVICE, str(service.service_id), service.starts)
+        _keep_nearest(third_starts, ReportGroup.SERVICE, str(service.service_id), service.starts)
         if service.specialty:
-            _add(third, ReportGroup.SPECIALTY, service.specialty, service.starts)
+            _keep_nearest(third_starts, ReportGroup.SPECIALTY, service.specialty, service.starts)
         for doctor in service.doctors:
-            _add(third, ReportGroup.DOCTOR, str(doctor.doctor_id), doctor.starts)
+            _keep_nearest(third_starts, ReportGroup.DOCTOR, str(doctor.doctor_id), doctor.starts)
     zone = ZoneInfo(time_zone)
     today = now.astimezone(zone).date()
     return [
         AccessMeasure(today, group, key, now, None if start is None else (start.astimezone(zone).date() - today).days)
-        for (group, key), start in sorted(third.items())
+        for (group, key), start in sorted(third_starts.items())
     ]
 
 
-def _add(third: dict[tuple[ReportGroup, str], datetime | None], group: ReportGroup, key: str, starts: list[datetime]) -> None:
+def _keep_nearest(
+    third_starts: dict[tuple[ReportGroup, str], datetime | None], group: ReportGroup, key: str, starts: list[datetime]
+) -> None:
     """Keep the nearest third start of a group."""
-    start, known = (starts[MAX_NEXT - 1] if len(starts) >= MAX_NEXT else None), third.get((group, key))
-    third[group, key] = min(start, known) if start and known else start or known
+    start, known = (starts[MAX_NEXT - 1] if len(starts) >= MAX_NEXT else None), third_starts.get((group, key))
+    third_starts[group, key] = min(start, known) if start and known else start or known

@@ -15,10 +15,10 @@ from shared.contracts.moves import MAX_MOVES, MovePreview
 
 MAX_ITEMS = MAX_MOVES
 GIVE_UP_AFTER = timedelta(days=1)
-KEPT_FOR = timedelta(days=30)
+KEEP_OUTCOMES = timedelta(days=30)
 """How long the outcomes of a finished bulk change can be read."""
-CAN_BE_CANCELLED = frozenset({AppointmentStatus.REQUESTED, AppointmentStatus.BOOKED})
-CAN_BE_MOVED = CAN_BE_CANCELLED
+CHANGEABLE = frozenset({AppointmentStatus.REQUESTED, AppointmentStatus.BOOKED})
+"""The statuses in which an appointment can be cancelled or moved."""
 
 
 class BulkAction(StrEnum):
@@ -137,7 +137,7 @@ def preview_of_status(action: BulkAction, status: AppointmentStatus) -> BulkOutc
         return BulkOutcome(OutcomeStatus.DONE)
     if action is BulkAction.CANCEL and status is AppointmentStatus.CANCELLED:
         return BulkOutcome(OutcomeStatus.UNCHANGED)
-    if status not in CAN_BE_CANCELLED | CAN_BE_MOVED:
+    if status not in CHANGEABLE:
         return BulkOutcome(OutcomeStatus.REFUSED, "illegal_move", "The status of this appointment does not allow this action.")
     return None if action is BulkAction.MOVE else BulkOutcome(OutcomeStatus.DONE)
 

@@ -16,7 +16,7 @@ from shared.contracts.http import Actor
 from shared.contracts.refusals import Invalid, NotFound, require_version
 
 FIRST_VERSION = 1
-"""The version of settings of which nothing was set yet."""
+"""The version of the settings before anything was set."""
 RETENTION_DELAY = timedelta(days=7)
 """How long after a change shorter periods of retention take effect. Until then they can be set back, and nothing was deleted."""
 MAX_LOGO_BYTES = 32 * 1024
@@ -51,15 +51,15 @@ class Logo:
     @classmethod
     def from_data_uri(cls, uri: str) -> Self:
         """Return the picture in a data URI (RFC 2397) in Base64. Raises LogoUnreadable."""
-        head, _, encoded = uri.partition(",")
-        media_type = head.removeprefix("data:").removesuffix(";base64")
+        prefix, _, encoded = uri.partition(",")
+        media_type = prefix.removeprefix("data:").removesuffix(";base64")
         first_bytes = LOGO_TYPES.get(media_type)
         try:
             content = base64.b64decode(encoded, validate=True)
         except (binascii.Error, ValueError):
             raise LogoUnreadable(pointer="/logo") from None
-        is_whole = head == f"data:{media_type};base64"
-        if not is_whole or first_bytes is None or not content.startswith(first_bytes) or len(content) > MAX_LOGO_BYTES:
+        is_base64 = prefix == f"data:{media_type};base64"
+        if not is_base64 or first_bytes is None or not content.startswith(first_bytes) or len(content) > MAX_LOGO_BYTES:
             raise LogoUnreadable(pointer="/logo")
         return cls(media_type, content)
 
@@ -148,7 +148,7 @@ class SettingsVersion:
             Logo.from_data_uri(values["logo"])
         names = sorted(self.set_values.keys() | values.keys())
         changes = tuple(
-            SettingChange(name, _shown(name, self.set_values.get(name)), _shown(name, values.get(name)))
+            SettingChange(name, _history_value(name, self.set_values.get(name)), _history_value(name, values.get(name)))
             for name in names
             if self.set_values.get(name) != values.get(name)
         )
@@ -180,7 +180,7 @@ class CurrentSettings:
         return self.defaults.with_settings(self.settings.settings)
 
 
-def _shown(name: str, value: Any) -> Any:
+def _history_value(name: str, value: Any) -> Any:
     """Return a value as the history shows it: of a logo only its size, because the picture itself is large."""
     if name != "logo" or value is None:
         return value

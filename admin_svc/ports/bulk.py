@@ -63,7 +63,7 @@ class BulkTransaction(ChainTransaction, Protocol):
     async def finish_bulk_change(self, change_id: UUID, now: datetime) -> None:
         """Record that all appointments have outcomes, and delete the texts."""
 
-    async def hurry_bulk_change(self, change_id: UUID, now: datetime) -> None:
+    async def make_bulk_change_due(self, change_id: UUID, now: datetime) -> None:
         """Let the job go on with a bulk change at once."""
 
     async def take_due_bulk_changes(self, now: datetime) -> list[UUID]:

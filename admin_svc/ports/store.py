@@ -67,7 +67,7 @@ class AuditTransaction(ChainTransaction, Protocol):
 
 
 class OldAuditLines(Protocol):
-    """The recording days of the audit trail that the law does not want any longer."""
+    """The recording days of the audit trail that are older than the clinic keeps them."""
 
     async def delete_lines(self, before: date, now: datetime, limit: int) -> int:
         """Delete up to `limit` lines of the oldest recording day (UTC), if it is before another day and its head is signed.

@@ -16,14 +16,14 @@ from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database
 
 HEADS = AUDIT_HEADS.c
-THE_END = 1  # the `id` of the only row of AUDIT_CHAIN
+CHAIN_ROW_ID = 1  # the `id` of the only row of AUDIT_CHAIN
 
 
 class AuditChainWrites(SqlTransaction):
     """The part of SqlAdminTransaction that appends to the chain."""
 
     async def lock_chain_end(self) -> ChainEnd:
-        query = select(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == THE_END).with_for_update()
+        query = select(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == CHAIN_ROW_ID).with_for_update()
         return end_from_row((await self.connection.execute(query)).one())
 
     async def save_chain_end(self, end: ChainEnd) -> None:
@@ -35,7 +35,7 @@ class AuditChainWrites(SqlTransaction):
             "recorded_at": end.recorded_at,
             "is_closed": end.is_closed,
         }
-        await self.connection.execute(update(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == THE_END).values(values))
+        await self.connection.execute(update(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == CHAIN_ROW_ID).values(values))
 
     async def insert_head(self, head: DayHead) -> None:
         row = {
@@ -60,7 +60,7 @@ class AuditChainReads:
 
     async def get_chain_end(self) -> ChainEnd:
         async with self.database.read() as connection:
-            return end_from_row((await connection.execute(select(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == THE_END))).one())
+            return end_from_row((await connection.execute(select(AUDIT_CHAIN).where(AUDIT_CHAIN.c.id == CHAIN_ROW_ID))).one())
 
     async def list_heads(self, limit: int, after: tuple[str, ...] | None) -> list[DayHead]:
         query = select(AUDIT_HEADS).order_by(HEADS.day.desc())

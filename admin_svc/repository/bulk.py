@@ -55,7 +55,7 @@ class BulkWrites(SqlTransaction):
         unfinished = BULK_CHANGES.c.id == change_id, BULK_CHANGES.c.finished_at.is_(None)
         await self.connection.execute(update(BULK_CHANGES).where(*unfinished).values(finished_at=now, reason=None, text=None))
 
-    async def hurry_bulk_change(self, change_id: UUID, now: datetime) -> None:
+    async def make_bulk_change_due(self, change_id: UUID, now: datetime) -> None:
         await self.connection.execute(update(BULK_CHANGES).where(BULK_CHANGES.c.id == change_id).values(retry_at=now))
 
     async def take_due_bulk_changes(self, now: datetime) -> list[UUID]:

@@ -20,7 +20,7 @@ from shared.kit.keyset_pagination import rows_after
 from shared.kit.outbox import SqlTransaction
 from shared.kit.sql import Database, insert_if_absent
 
-HEADS, ROWS = IMPORTS.c, IMPORT_ROWS.c
+IMPORT, ROW = IMPORTS.c, IMPORT_ROWS.c
 INSERT_IMPORT, INSERT_ROWS = insert(IMPORTS), insert(IMPORT_ROWS)
 ROWS_AT_ONCE = 500
 
@@ -55,10 +55,10 @@ class ImportWrites(SqlTransaction):
     """The part of SqlAdminTransaction with imports."""
 
     async def count_unfinished_imports(self) -> int:
-        return await self.connection.scalar(select(func.count()).select_from(IMPORTS).where(HEADS.finished_at.is_(None))) or 0
+        return await self.connection.scalar(select(func.count()).select_from(IMPORTS).where(IMPORT.finished_at.is_(None))) or 0
 
     async def insert_import(self, imported: Import, rows: Sequence[StoredRow]) -> bool:
-        head = {
+        row = {
             "id": imported.id,
             "kind": imported.kind,
             "dry_run": imported.dry_run,
@@ -68,7 +68,7 @@ class ImportWrites(SqlTransaction):
             "retry_at": imported.created_at,
             "finished_at": imported.finished_at,
         }
-        if not await insert_if_absent(self.connection, INSERT_IMPORT, head):
+        if not await insert_if_absent(self.connection, INSERT_IMPORT, row):
             return False
         stored = [_row_values(imported.id, row) for row in rows]
         for start in range(0, len(stored), ROWS_AT_ONCE):
@@ -76,7 +76,7 @@ class ImportWrites(SqlTransaction):
         return True
 
     async def mark_creating(self, import_id: UUID, lines: Sequence[int]) -> None:
-        is_begun = (ROWS.import_id == import_id) & ROWS.line.in_(lines) & (ROWS.status == RowStatus.PENDING)
+        is_begun = (ROW.import_id == import_id) & ROW.line.in_(lines) & (ROW.status == RowStatus.PENDING)
         await self.connection.execute(update(IMPORT_ROWS).where(is_begun).values(status=RowStatus.CREATING))
 
     async def save_outcomes(self, import_id: UUID, outcomes: Sequence[RowResult]) -> None:
@@ -90,17 +90,17 @@ class ImportWrites(SqlTransaction):
                 "detail": refusal and refusal.detail,
                 "pointer": refusal and refusal.pointer,
             }
-            is_waiting = (ROWS.import_id == import_id) & (ROWS.line == outcome.line) & ROWS.status.in_(UNFINISHED)
+            is_waiting = (ROW.import_id == import_id) & (ROW.line == outcome.line) & ROW.status.in_(UNFINISHED)
             await self.connection.execute(update(IMPORT_ROWS).where(is_waiting).values(values))
 
     async def postpone(self, import_id: UUID, retry_at: datetime) -> None:
-        await self.connection.execute(update(IMPORTS).where(HEADS.id == import_id).values(retry_at=retry_at))
+        await self.connection.execute(update(IMPORTS).where(IMPORT.id == import_id).values(retry_at=retry_at))
 
     async def finish_if_done(self, import_id: UUID, now: datetime) -> bool:
-        waiting = select(ROWS.line).where(ROWS.import_id == import_id, ROWS.status.in_(UNFINISHED)).limit(1)
+        waiting = select(ROW.line).where(ROW.import_id == import_id, ROW.status.in_(UNFINISHED)).limit(1)
         if await self.connection.scalar(waiting) is not None:
             return False
-        await self.connection.execute(update(IMPORTS).where(HEADS.id == import_id, HEADS.finished_at.is_(None)).values(finished_at=now))
+        await self.connection.execute(update(IMPORTS).where(IMPORT.id == import_id, IMPORT.finished_at.is_(None)).values(finished_at=now))
         return True
 
 
@@ -111,52 +111,52 @@ class ImportReads:
     database: Database
 
     async def find_due_import(self, now: datetime) -> Import | None:
-        due = select(IMPORTS).where(HEADS.finished_at.is_(None), HEADS.retry_at <= now).order_by(HEADS.created_at, HEADS.id).limit(1)
+        due = select(IMPORTS).where(IMPORT.finished_at.is_(None), IMPORT.retry_at <= now).order_by(IMPORT.created_at, IMPORT.id).limit(1)
         async with self.database.read() as connection:
             row = (await connection.execute(due)).first()
         return None if row is None else import_from_row(row)
 
     async def list_waiting_rows(self, import_id: UUID, limit: int) -> list[StoredRow]:
-        waiting = select(IMPORT_ROWS).where(ROWS.import_id == import_id, ROWS.status.in_(UNFINISHED)).order_by(ROWS.line).limit(limit)
+        waiting = select(IMPORT_ROWS).where(ROW.import_id == import_id, ROW.status.in_(UNFINISHED)).order_by(ROW.line).limit(limit)
         async with self.database.read() as connection:
             rows = (await connection.execute(waiting)).all()
         return [StoredRow(row.line, row.target_id, RowStatus(row.status), row.fields) for row in rows]
 
     async def find_progress(self, import_id: UUID) -> ImportProgress | None:
         async with self.database.read() as connection:
-            row = (await connection.execute(select(IMPORTS).where(HEADS.id == import_id))).first()
-            counts = (await connection.execute(_counts([import_id]))).all()
+            row = (await connection.execute(select(IMPORTS).where(IMPORT.id == import_id))).first()
+            counts = (await connection.execute(_counting_query([import_id]))).all()
         return None if row is None else ImportProgress(import_from_row(row), {RowStatus(count.status): count.rows for count in counts})
 
     async def list_imports(self, limit: int, after: tuple[str, ...] | None) -> list[ImportProgress]:
-        query = select(IMPORTS).order_by(HEADS.created_at.desc(), HEADS.id.desc()).limit(limit)
+        query = select(IMPORTS).order_by(IMPORT.created_at.desc(), IMPORT.id.desc()).limit(limit)
         if after is not None:
-            query = query.where(rows_after((HEADS.created_at, HEADS.id), parse_instant_and_id(after), descending=True))
+            query = query.where(rows_after((IMPORT.created_at, IMPORT.id), parse_instant_and_id(after), descending=True))
         async with self.database.read() as connection:
             heads = (await connection.execute(query)).all()
-            counts = (await connection.execute(_counts([head.id for head in heads]))).all()
+            counts = (await connection.execute(_counting_query([head.id for head in heads]))).all()
         return [
             ImportProgress(import_from_row(head), {RowStatus(count.status): count.rows for count in counts if count.import_id == head.id})
             for head in heads
         ]
 
     async def list_outcomes(self, import_id: UUID, status: RowStatus | None, limit: int, after: tuple[str, ...] | None) -> list[RowResult]:
-        query = select(IMPORT_ROWS).where(ROWS.import_id == import_id).order_by(ROWS.line).limit(limit)
+        query = select(IMPORT_ROWS).where(ROW.import_id == import_id).order_by(ROW.line).limit(limit)
         if status is not None:
-            query = query.where(ROWS.status == status)
+            query = query.where(ROW.status == status)
         if after is not None:
             (line,) = parse_sort_key(after, int)
-            query = query.where(ROWS.line > max(min(line, 2**31 - 1), -1))
+            query = query.where(ROW.line > max(min(line, 2**31 - 1), -1))
         async with self.database.read() as connection:
             return [outcome_from_row(row) for row in await connection.execute(query)]
 
     async def delete_imports(self, before: datetime, limit: int) -> int:
         async with self.database.write() as connection:
-            oldest = select(HEADS.id).where(HEADS.finished_at < before).order_by(HEADS.finished_at).limit(limit)
+            oldest = select(IMPORT.id).where(IMPORT.finished_at < before).order_by(IMPORT.finished_at).limit(limit)
             ids = list(await connection.scalars(oldest))
             if ids:
-                await connection.execute(delete(IMPORT_ROWS).where(ROWS.import_id.in_(ids)))
-                await connection.execute(delete(IMPORTS).where(HEADS.id.in_(ids)))
+                await connection.execute(delete(IMPORT_ROWS).where(ROW.import_id.in_(ids)))
+                await connection.execute(delete(IMPORTS).where(IMPORT.id.in_(ids)))
         return len(ids)
 
     async def empty_log(self) -> None:
@@ -167,12 +167,12 @@ async def stop_unfinished(connection: AsyncConnection, now: datetime) -> int:
     """Have all rows that wait fail, delete their fields, and end their imports; return the number of rows."""
     refusal = {"code": STOPPED_BY_RESTORE.code, "detail": STOPPED_BY_RESTORE.detail}
     values = {"status": RowStatus.FAILED, "target_id": None, "fields": None, **refusal}
-    stopped = await connection.execute(update(IMPORT_ROWS).where(ROWS.status.in_(UNFINISHED)).values(values))
-    await connection.execute(update(IMPORTS).where(HEADS.finished_at.is_(None)).values(finished_at=now))
+    stopped = await connection.execute(update(IMPORT_ROWS).where(ROW.status.in_(UNFINISHED)).values(values))
+    await connection.execute(update(IMPORTS).where(IMPORT.finished_at.is_(None)).values(finished_at=now))
     return stopped.rowcount
 
 
-def _counts(import_ids: Sequence[UUID]) -> Any:
+def _counting_query(import_ids: Sequence[UUID]) -> Any:
     """Return the query of how many rows of imports have which status."""
-    counted = select(ROWS.import_id, ROWS.status, func.count().label("rows")).where(ROWS.import_id.in_(import_ids))
-    return counted.group_by(ROWS.import_id, ROWS.status)
+    counted = select(ROW.import_id, ROW.status, func.count().label("rows")).where(ROW.import_id.in_(import_ids))
+    return counted.group_by(ROW.import_id, ROW.status)

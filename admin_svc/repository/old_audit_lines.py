@@ -27,15 +27,15 @@ class SqlOldAuditLines:
     async def delete_lines(self, before: date, now: datetime, limit: int) -> int:
         async with self.database.write() as connection:
             day = await connection.scalar(oldest_day(before))
-            if day is None or not await self._mark(connection, day, now):
+            if day is None or not await self._mark_deletion(connection, day, now):
                 return 0
             last = await connection.scalar(select(func.max(oldest_positions(day, limit).subquery().c.position)))
             return (await connection.execute(delete(AUDIT_LINES).where(LINES.day == day, LINES.position <= last))).rowcount
 
-    async def _mark(self, connection: AsyncConnection, day: date, now: datetime) -> bool:
+    async def _mark_deletion(self, connection: AsyncConnection, day: date, now: datetime) -> bool:
         """Record in the head of a day that its lines are being deleted. Returns False when the day has no signed head."""
-        is_marked = update(AUDIT_HEADS).where(HEADS.day == day, HEADS.lines_deleted_at.is_(None), HEADS.signed_at.is_not(None))
-        await connection.execute(is_marked.values(lines_deleted_at=now))
+        marking = update(AUDIT_HEADS).where(HEADS.day == day, HEADS.lines_deleted_at.is_(None), HEADS.signed_at.is_not(None))
+        await connection.execute(marking.values(lines_deleted_at=now))
         return await connection.scalar(select(HEADS.lines_deleted_at).where(HEADS.day == day)) is not None
 
 

@@ -28,13 +28,13 @@ class AesRowEncryption:
 
     def encrypt(self, import_id: UUID, line: int, fields: Mapping[str, Any]) -> str:
         nonce = os.urandom(NONCE_BYTES)
-        sealed = self._cipher(import_id).encrypt(nonce, json.dumps(dict(fields)).encode(), _place(import_id, line))
-        return base64.b64encode(nonce + sealed).decode()
+        ciphertext = self._cipher(import_id).encrypt(nonce, json.dumps(dict(fields)).encode(), _associated_data(import_id, line))
+        return base64.b64encode(nonce + ciphertext).decode()
 
     def decrypt(self, import_id: UUID, line: int, encrypted: str) -> dict[str, Any]:
         try:
-            sealed = base64.b64decode(encrypted, validate=True)
-            plain = self._cipher(import_id).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], _place(import_id, line))
+            ciphertext = base64.b64decode(encrypted, validate=True)
+            plain = self._cipher(import_id).decrypt(ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:], _associated_data(import_id, line))
         except (InvalidTag, ValueError):
             raise RowUnreadable from None
         return dict(json.loads(plain))
@@ -44,6 +44,6 @@ class AesRowEncryption:
         return AESGCM(derived)
 
 
-def _place(import_id: UUID, line: int) -> bytes:
-    """Return to what a ciphertext is bound."""
+def _associated_data(import_id: UUID, line: int) -> bytes:
+    """Return the associated data that binds a ciphertext to its import and line."""
     return f"careslot/import/{import_id}/{line}".encode()

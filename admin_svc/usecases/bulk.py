@@ -12,7 +12,7 @@ from uuid import UUID
 
 from admin_svc.domain.audit import AuditLine
 from admin_svc.domain.bulk import (
-    KEPT_FOR,
+    KEEP_OUTCOMES,
     MAX_ITEMS,
     BulkAction,
     BulkChange,
@@ -48,7 +48,7 @@ REQUEST_SECONDS, RESERVED_SECONDS = 9.0, 4.0
 """How long a request works, and how much of that it leaves for the calls that are under way and for its answer."""
 PAGE_SIZE = 100
 DELETED_AT_ONCE = 50
-FINAL = (Conflict, Invalid, Stale, NotFound, Forbidden)
+ITEM_REFUSED = (Conflict, Invalid, Stale, NotFound, Forbidden)
 """The families of refusals that a repetition does not change."""
 
 
@@ -82,7 +82,7 @@ class BulkChanges:
             await self._insert(BulkChange(change_id, request, Actor.from_caller(by), self.now()))
             change = await self._carry_out(await self.get(change_id))
             if not change.is_finished:
-                await self._hurry(change_id)
+                await self._make_due(change_id)
         return change
 
     @retry_on_abort
@@ -102,7 +102,7 @@ class BulkChanges:
     async def delete_old(self) -> int:
         """Delete the outcomes of bulk changes that were finished long ago; return how many."""
         async with self.store.begin() as tx:
-            return await tx.delete_bulk_changes(self.now() - KEPT_FOR, DELETED_AT_ONCE)
+            return await tx.delete_bulk_changes(self.now() - KEEP_OUTCOMES, DELETED_AT_ONCE)
 
     async def preview(self, request: BulkRequest, by: Caller) -> BulkPreview:
         """Return the outcomes that a bulk change would have now. Nothing is changed."""
@@ -111,17 +111,15 @@ class BulkChanges:
 
     async def preview_matching(self, request: BulkRequest, query: Mapping[str, Any], target: BulkTarget, by: Caller) -> BulkPreview:
         """Return the same for the appointments that a filter matches, up to MAX_ITEMS of them, in the order of their starts."""
-        listed, after = list[AdminAppointment](), None
-        while len(listed) <= MAX_ITEMS:
+        found, after = dict[UUID, AdminAppointment](), None
+        while len(found) <= MAX_ITEMS:
             page = await self.appointments.list_appointments(**query, limit=PAGE_SIZE, after=after)
-            listed += page.items
+            found |= {appointment.id: appointment for appointment in page.items}  # one that moves meanwhile can be on two pages
             if (after := page.next) is None:
                 break
-        chosen = listed[:MAX_ITEMS]
-        items = tuple(BulkItem(position, appointment.id, target) for position, appointment in enumerate(chosen))
+        items = tuple(BulkItem(position, item_id, target) for position, item_id in enumerate(list(found)[:MAX_ITEMS]))
         matching = BulkRequest(request.action, items, request.reason, request.text)
-        found = {appointment.id: appointment for appointment in chosen}
-        return BulkPreview(await self._preview_items(matching, found, by), complete=len(listed) <= MAX_ITEMS)
+        return BulkPreview(await self._preview_items(matching, found, by), complete=len(found) <= MAX_ITEMS)
 
     async def _preview_items(self, request: BulkRequest, found: Mapping[UUID, AdminAppointment], by: Caller) -> list[BulkItem]:
         outcomes: dict[UUID, BulkOutcome] = {}
@@ -146,10 +144,10 @@ class BulkChanges:
         if not pending:
             return change
         found = await self._look_up(pending)
-        turns = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(AT_ONCE)
 
         async def change_one(item: BulkItem) -> BulkItem:
-            async with turns:
+            async with slots:
                 if not self.may_go_on():
                     return item
                 return await self._change_item(change, item, found.get(item.id))
@@ -180,7 +178,7 @@ class BulkChanges:
     async def _try_to_change(self, change: BulkChange, item: BulkItem, appointment: AdminAppointment | None) -> BulkOutcome:
         try:
             return await self._call(change, item, appointment)
-        except FINAL as refusal:
+        except ITEM_REFUSED as refusal:
             return _refused(refusal)
         except Refusal as refusal:
             log_event("bulk_item_postponed", change=str(change.id), appointment=str(item.id), code=refusal.code)
@@ -194,7 +192,7 @@ class BulkChanges:
         if request.action is BulkAction.CANCEL:
             after = await self.appointments.cancel_for(item.id, change.by, call_id, request.reason)
         else:
-            changes = {"reason": request.reason or "Moved with others", **_move(item.target)}
+            changes = {"reason": request.reason or "Moved with others", **_fields_of_move(item.target)}
             after = await self.appointments.update(item.id, changes, None, change.by, call_id)
         before = appointment.version if appointment else None
         return outcome_after(before, after.version, starts_at=after.starts_at, doctor_id=_doctor_of(after))
@@ -236,9 +234,9 @@ class BulkChanges:
             await tx.finish_bulk_change(change_id, self.now())
 
     @retry_on_abort
-    async def _hurry(self, change_id: UUID) -> None:
+    async def _make_due(self, change_id: UUID) -> None:
         async with self.store.begin() as tx:
-            await tx.hurry_bulk_change(change_id, self.now())
+            await tx.make_bulk_change_due(change_id, self.now())
 
     @retry_on_abort
     async def _take_due(self) -> list[UUID]:
@@ -257,7 +255,7 @@ def _refused(refusal: Refusal) -> BulkOutcome:
     return BulkOutcome(OutcomeStatus.REFUSED, refusal.code, refusal.detail)
 
 
-def _move(target: BulkTarget) -> dict[str, str]:
+def _fields_of_move(target: BulkTarget) -> dict[str, str]:
     doctor = {"doctor_id": str(target.doctor_id)} if target.doctor_id else {}
     return doctor | ({"starts_at": format_instant(target.starts_at)} if target.starts_at else {})
 

@@ -54,9 +54,9 @@ class ClinicAdministration:
         """
         actor, now = Actor.from_caller(by), self.now()
         async with self.store.begin() as tx:
-            settings = await tx.find_settings_change(change_id)
+            current = await tx.find_settings(now - RETENTION_DELAY)
+            settings = await tx.find_settings_change(change_id) if current.id != change_id else current
             if settings is None:
-                current = await tx.find_settings(now - RETENTION_DELAY)
                 settings = current.replace(values, expected_version, change_id, actor, now)
                 if settings != current:
                     await tx.insert_settings(settings)

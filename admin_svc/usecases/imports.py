@@ -1,4 +1,4 @@
-"""Importing doctors and patients: storing a file, creating its rows one after the other, and telling what became of them."""
+"""Importing doctors and patients: storing a file, creating its rows one after the other, and listing their outcomes."""
 
 from __future__ import annotations
 

@@ -50,15 +50,17 @@ class AccessNotes:
     clinic: CurrentClinic
 
     async def note_today(self) -> int:
-        """Note the measures of the clinic's day unless they are noted; return how many. Raises Unavailable: the next run tries again."""
-        now = self.now()
-        if await self._is_noted(now.astimezone(ZoneInfo(self.clinic().time_zone)).date()):
-            return 0
-        await self._store(access_measures(await self.availability.list_next_available(MAX_NEXT), now, self.clinic().time_zone))
+        """Note the measures of the clinic's day unless they are noted. Raises Unavailable: the next run tries again.
+
+        Returns 0 in any case: a day has one set of measures, so that the job need not run again at once.
+        """
+        now, time_zone = self.now(), self.clinic().time_zone
+        if not await self._has_measures(now.astimezone(ZoneInfo(time_zone)).date()):
+            await self._store(access_measures(await self.availability.list_next_available(MAX_NEXT), now, time_zone))
         return 0
 
     @retry_on_abort
-    async def _is_noted(self, day: date) -> bool:
+    async def _has_measures(self, day: date) -> bool:
         return await self.store.has_measures(day)
 
     @retry_on_abort

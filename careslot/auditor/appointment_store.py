@@ -25,14 +25,14 @@ FIELDS = (
     *("former_patient_ids", "confirmed_at"),
 )
 StoredEvent = AppointmentEvent | AuditRecorded
-"""An event of an appointment, or a line about it for the audit trail."""
+"""An event of an appointment, or the event of a line about the appointment for the audit trail."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppointmentFacts:
-    """What the checks need of an appointment. Times are UTC. `edition` counts every write, so that an equal one means: nothing changed.
+    """What the checks need of an appointment. Times are UTC. `edition` counts every write: while it is the same, nothing has changed.
 
-    `has_intent` is True while a request to the calendar is under way. `unreadable_events` counts events that this release cannot read.
+    `unreadable_events` counts events that this release cannot read.
     """
 
     id: UUID
@@ -75,7 +75,7 @@ class AppointmentFacts:
 
     @property
     def is_announced(self) -> bool:
-        """True when an event has told the other services of the appointment."""
+        """True when an event has announced the appointment to the other services."""
         return self.status not in (AppointmentStatus.PENDING, AppointmentStatus.REFUSED)
 
 
@@ -88,7 +88,7 @@ class AppointmentSource(Protocol):
     async def find(self, ids: Collection[str]) -> list[Document]:
         """Return the documents that exist."""
 
-    async def newest_change_us(self) -> int:
+    async def read_newest_change_us(self) -> int:
         """Return the microseconds since 1970 of the newest change, 0 without appointments."""
 
 
@@ -125,27 +125,29 @@ class SqlAppointments:
         rows = await self.store.fetch_in([APPOINTMENTS.c.document, APPOINTMENTS.c.unsent], APPOINTMENTS.c.id, ids)
         return [row.document | {"unsent": row.unsent} for row in rows]  # the column counts, and the field of the document does not
 
-    async def newest_change_us(self) -> int:
+    async def read_newest_change_us(self) -> int:
         rows = await self.store.fetch(select(APPOINTMENTS.c.changed_us).order_by(APPOINTMENTS.c.changed_us.desc()).limit(1))
         return int(rows[0].changed_us) if rows else 0
 
 
 @dataclass(frozen=True, slots=True)
 class MongoAppointments:
-    """Documents in a server that speaks the protocol of MongoDB."""
+    """Documents in a server that speaks the protocol of MongoDB. All methods raise Unavailable if it does not answer."""
 
     collection: Any
 
     async def list_ids(self, after: str, limit: int) -> list[str]:
-        found = self.collection.find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", 1).limit(limit)
-        return [document["_id"] for document in await found.to_list(limit)]
+        async with mongo.unavailable_on_failure():
+            documents = await self.collection.find({"_id": {"$gt": after}}, {"_id": 1}).sort("_id", 1).limit(limit).to_list(limit)
+        return [document["_id"] for document in documents]
 
     async def find(self, ids: Collection[str]) -> list[Document]:
-        found = self.collection.find({"_id": {"$in": list(ids)}}, dict.fromkeys(FIELDS, 1))
-        return list(await found.to_list(len(ids)))
+        async with mongo.unavailable_on_failure():
+            return list(await self.collection.find({"_id": {"$in": list(ids)}}, dict.fromkeys(FIELDS, 1)).to_list(len(ids)))
 
-    async def newest_change_us(self) -> int:
-        newest = await self.collection.find({}, {"changed_us": 1}).sort("changed_us", -1).limit(1).to_list(1)
+    async def read_newest_change_us(self) -> int:
+        async with mongo.unavailable_on_failure():
+            newest = await self.collection.find({}, {"changed_us": 1}).sort("changed_us", -1).limit(1).to_list(1)
         return int(newest[0]["changed_us"]) if newest else 0
 
 
@@ -157,7 +159,7 @@ async def open_mongo_appointments(url: str) -> AsyncIterator[MongoAppointments]:
 
 
 def facts_of(document: Document) -> AppointmentFacts:
-    """Return the facts of a document. It is read field by field, so that one that this release cannot read as a whole is checked, too."""
+    """Return the facts of a document. Only fields that the checks need are read, so that documents of other releases are checked, too."""
     pending, unreadable = _read_events(document["pending_events"])
     published, unreadable_published = _read_events(document.get("published_events", []))
     return AppointmentFacts(

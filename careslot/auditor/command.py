@@ -17,10 +17,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from careslot.auditor.checks import ALL_CHECKS
 from careslot.auditor.findings import Finding
-from careslot.auditor.looks import Auditor, AuditResult
 from careslot.auditor.repairs import CODES
+from careslot.auditor.runner import Auditor, AuditResult
 from careslot.auditor.stores import SERVICES_WITH_STORE, Stores, StoresUnreadable, open_configured, open_folder
 from careslot.client.failures import Unreachable
+from shared.contracts.identity import Service
+from shared.contracts.refusals import Unavailable
 from shared.contracts.values import format_instant
 
 DEFAULT_FOLDER = Path("careslot-data")
@@ -30,12 +32,20 @@ COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.comp
 
 
 def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_seconds: float) -> None:
-    """Check everything and print the result. Ends with exit code 1 if there is a fault, and with 4 if a store cannot be read."""
+    """Check the stores of a folder, or those that the environment names, and print the result."""
     stores = open_folder(data) if data is not None else _open_default()
+    verify_stores(stores, as_json=as_json, with_repairs=with_repairs, patience_seconds=patience_seconds)
+
+
+def verify_stores(stores: AbstractAsyncContextManager[Stores], *, as_json: bool, with_repairs: bool, patience_seconds: float) -> None:
+    """Check everything and print the result. Ends with exit code 1 if there is a fault, and with 4 if a store cannot be read."""
     try:
         result = asyncio.run(audit(stores, patience_seconds=patience_seconds))
     except StoresUnreadable as error:
         raise _unreadable(str(error), as_json=as_json) from None
+    except Unavailable:
+        detail = f"the store of {Service.APPOINTMENT} cannot be read: it does not answer any more"
+        raise _unreadable(detail, as_json=as_json) from None
     except (SQLAlchemyError, OSError) as error:
         detail = f"a store cannot be read: {type(error).__name__}. Is it of this release? `careslot migrate` brings it up to date."
         raise _unreadable(detail, as_json=as_json) from None
@@ -49,7 +59,7 @@ def verify(data: Path | None, *, as_json: bool, with_repairs: bool, patience_sec
 
 
 def _unreadable(detail: str, *, as_json: bool) -> typer.Exit:
-    """Print why nothing could be checked, with `as_json` as a problem document, and return how the command ends."""
+    """Print why a store cannot be read, with `as_json` as a problem document, and return the exit to raise."""
     typer.echo(json.dumps(Unreachable(detail).to_problem()) if as_json else detail, err=True)
     return typer.Exit(UNREACHABLE)
 
@@ -121,7 +131,7 @@ def _item(finding: Finding, *, with_repairs: bool) -> dict[str, Any]:
 
 
 def result_text(result: AuditResult, *, with_repairs: bool) -> str:
-    """Return one line for each fault, and one that counts."""
+    """Return a line for each fault, and a line with the counts."""
     lines = list[str]()
     for fault in result.faults:
         repair = CODES[fault.code]
@@ -129,9 +139,9 @@ def result_text(result: AuditResult, *, with_repairs: bool) -> str:
         lines.append(f"{fault.code}: {repair.meaning} {named}")
         if with_repairs:
             lines.append(f"  {repair.advice}")
-    counted = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
+    summary = f"{sum(result.checked.values())} things examined by {len(result.checked)} checks"
     waiting = f", {len(result.waiting)} under way" if result.waiting else ""
     count = len(result.faults)
     verdict = f"{count} fault{'s' if count > 1 else ''}" if count else "all promises hold"
     lines += [] if result.complete else ["There are more faults than are listed: a whole store may be wrong."]
-    return "\n".join([*lines, f"{verdict}: {counted}{waiting}"])
+    return "\n".join([*lines, f"{verdict}: {summary}{waiting}"])

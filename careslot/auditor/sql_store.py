@@ -1,4 +1,4 @@
-"""Reading the database of a service, without any right or need to write."""
+"""Reading the SQL database of a service. No privilege to write is needed, and nothing can be written."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _open_file(url: str) -> AsyncEngine:
 
 
 async def select_in(connection: AsyncConnection, query: Select[Any], column: Column[Any], values: Iterable[Any]) -> list[Any]:
-    """Return the rows of a query in which a column has one of some values; of many values only some are sent at a time."""
+    """Return the rows of a query in which a column has one of some values, which are sent MAX_VALUES at a time."""
     wanted, rows = list(dict.fromkeys(values)), list[Any]()
     for first in range(0, len(wanted), MAX_VALUES):
         rows += (await connection.execute(query.where(column.in_(wanted[first : first + MAX_VALUES])))).all()

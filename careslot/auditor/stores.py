@@ -13,7 +13,6 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from appointment_svc.repository import mongo
 from careslot.auditor.appointment_store import AppointmentReader, SqlAppointments, open_mongo_appointments
 from careslot.auditor.sql_store import SqlStore, open_engine
 from careslot.services import PACKAGES
@@ -38,10 +37,11 @@ class StoresUnreadable(Exception):
 class Stores:
     """The stores of an installation. `bus` is the file of the embedded event bus; None where the broker is a server.
 
-    `now` is the clock by which waiting work is judged. `clinic_offsets` are the minutes before a visit at which the clinic reminds where
+    `now` is the clock that says how long work has waited. `clinic_offsets` are the minutes before a visit at which the clinic reminds where
     its settings say nothing, None if the environment does not have them.
 
-    What waits in a broker cannot be listed without taking it, so there the time of an event decides whether it may still wait.
+    The events in the queue of a broker cannot be listed without consuming them, so there the age of an event decides whether it may still
+    wait.
     """
 
     sql: Mapping[Service, SqlStore]
@@ -52,11 +52,11 @@ class Stores:
 
     @property
     def knows_queues(self) -> bool:
-        """True if it can be looked up which events wait in the queue of a service."""
+        """True if the events in the queue of a service can be listed."""
         return self.bus is not None
 
-    async def waiting_in_queue(self, service: Service, message_ids: Collection[str]) -> set[str]:
-        """Return which of some messages wait in the queue of a service; none where that cannot be looked up."""
+    async def list_queued(self, service: Service, message_ids: Collection[str]) -> set[str]:
+        """Return which of some messages wait in the queue of a service; none where queues cannot be listed."""
         waiting, wanted = set[str](), sorted(message_ids)
         for first in range(0, len(wanted) if self.bus else 0, MAX_NAMED_MESSAGES):
             assert self.bus is not None
@@ -69,7 +69,7 @@ class Stores:
 
 
 def infrastructure_of(service: Service) -> InfrastructureTables:
-    """Return outbox, inbox and dead letters of a service."""
+    """Return the tables of outbox, inbox, dead letters and leases of a service."""
     tables: InfrastructureTables = importlib.import_module(f"{PACKAGES[service]}.repository.tables").INFRASTRUCTURE
     return tables
 
@@ -104,7 +104,7 @@ async def open_stores(urls: Mapping[Service, str], now: Clock, *, bus: str | Non
 
 
 def _clinic_offsets() -> tuple[int, ...] | None:
-    """Return the offsets in minutes that the environment names. Raises StoresUnreadable for a value that is none."""
+    """Return the offsets in minutes that the environment names. Raises StoresUnreadable for a value that is no list of numbers."""
     value = os.environ.get(OFFSETS_VARIABLE)
     try:
         return None if value is None else tuple(int(offset) for offset in split_list(value))
@@ -115,7 +115,7 @@ def _clinic_offsets() -> tuple[int, ...] | None:
 async def _product_clock(sql: Mapping[Service, SqlStore], now: Clock) -> Clock:
     """Return the clock of the product. It differs from `now` only if it was moved ahead, which development allows.
 
-    The instances of a running product extend their leases all the time.
+    The ends of the leases show that: instances extend their leases all the time, by LEASE_DURATION of their clock.
     """
     ahead = timedelta()
     for service, store in sql.items():
@@ -150,8 +150,7 @@ async def _open_mongo(url: str, stack: AsyncExitStack) -> AppointmentReader:
     """Open the database of appointments and try it."""
     try:
         reader = AppointmentReader(await stack.enter_async_context(open_mongo_appointments(url)))
-        async with mongo.unavailable_on_failure():
-            await reader.source.newest_change_us()
+        await reader.source.read_newest_change_us()
     except Unavailable:
         raise StoresUnreadable(f"the store of {Service.APPOINTMENT} cannot be read: it does not answer") from None
     return reader

@@ -15,16 +15,16 @@ from rich.progress import Progress
 
 from careslot.backup.create import NoInstallation, create_backup
 from careslot.backup.encrypted_stream import DamagedBackup, WrongPassphrase
-from careslot.backup.erasure_list import default_list, read_erased_patients
+from careslot.backup.erasure_list import default_list_path, read_erased_patients
 from careslot.backup.passphrase import read_passphrase
 from careslot.backup.restore import (
     FolderNotEmpty,
     NewerRelease,
     RestoreSummary,
     move_into_place,
+    prepare_restored_data,
     repeat_erasures,
     require_empty,
-    settle,
     unpack,
 )
 from careslot.backup.snapshots import DatabasesBusy
@@ -50,14 +50,14 @@ def restore(source: Path, folder: Path, erasures: Path | None) -> None:
     """Restore a backup into an empty folder. Ends with one line and exit code 1 if that is not possible; then nothing is written."""
     try:
         require_empty(folder)
-        erased = _erased_patients(erasures, folder)
+        erased = _read_erased_patients(erasures, folder)
     except FAILURES as error:
         _fail(error)
     passphrase = read_passphrase(is_new=False)
     try:
         draft = unpack(source, passphrase, folder)
         try:
-            summary = asyncio.run(settle(draft, erased, lambda step: typer.echo(step, err=True)))
+            summary = asyncio.run(prepare_restored_data(draft, erased, lambda step: typer.echo(step, err=True)))
             move_into_place(draft, folder)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
@@ -77,11 +77,11 @@ def repeat_listed_erasures(erasures: Path) -> None:
     _print_erasures(summary)
 
 
-def _erased_patients(erasures: Path | None, folder: Path) -> Sequence[UUID]:
+def _read_erased_patients(erasures: Path | None, folder: Path) -> Sequence[UUID]:
     """Return the patients of the list that is named, or of the one beside the folder if there is one."""
     if erasures is not None:
         return read_erased_patients(erasures)
-    beside = default_list(folder.resolve())
+    beside = default_list_path(folder.resolve())
     return read_erased_patients(beside) if beside.is_file() else []
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from careslot.backup.encrypted_stream import EncryptingWriter
-from careslot.backup.snapshots import copy_state, pinned_states
+from careslot.backup.snapshots import copy_state, pin_states
 from shared.contracts.values import format_instant
 from shared.kit.clock import Clock, system_clock
 
@@ -21,15 +21,15 @@ DOCUMENTS = ("secrets.json", "demo.json")
 MAIL = "mail"
 MANIFEST = "backup.json"
 FORMAT_VERSION = 1
-Report = Callable[[str, int, int], None]
-"""Called with the name of a file, and how many of how many files are done."""
+ProgressCallback = Callable[[str, int, int], None]
+"""Called with the name of the last file copied, how many files are copied, and how many there are."""
 
 
 class NoInstallation(Exception):
     """The folder has no embedded installation."""
 
 
-def create_backup(folder: Path, target: Path, passphrase: str, report: Report, now: Clock = system_clock) -> None:
+def create_backup(folder: Path, target: Path, passphrase: str, report: ProgressCallback, now: Clock = system_clock) -> None:
     """Write a backup of a folder, in which the product may run. The target appears complete, or not at all; only its owner can read it.
 
     Raises NoInstallation, FileExistsError, or OSError when the target cannot be written.
@@ -63,12 +63,12 @@ def _publish(draft: Path, target: Path) -> None:
         os.replace(draft, target)
 
 
-def _write_archive(folder: Path, files: list[Path], encrypted: EncryptingWriter, report: Report, now: Clock) -> None:
+def _write_archive(folder: Path, files: list[Path], encrypted: EncryptingWriter, report: ProgressCallback, now: Clock) -> None:
     with (
         tempfile.TemporaryDirectory(dir=folder, prefix=".backup-") as copies,
         tarfile.open(fileobj=cast(Any, encrypted), mode="w|") as archive,
     ):
-        with pinned_states(files, lambda: (now(), _read_documents(folder))) as (readers, (taken_at, documents)):
+        with pin_states(files, lambda: (now(), _read_documents(folder))) as (readers, (taken_at, documents)):
             manifest = {"format": FORMAT_VERSION, "taken_at": format_instant(taken_at), "databases": [file.name for file in files]}
             _add_bytes(archive, MANIFEST, json.dumps(manifest).encode())
             for name, content in documents.items():

@@ -1,12 +1,14 @@
 """The list of erased patients that is kept outside the data folder, so that a restored backup forgets them again.
 
 It has one line for each erasure: the time (RFC 3339, UTC) and the patient's id. A line is on disk before the event of the erasure counts as
-handled. A line can come twice; one that was cut off by a failure of power is repeated, because its event is delivered again.
+handled. The same erasure can have several lines. A line that was cut off, by a power failure or a full disk, is repeated, because its event
+is delivered again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -21,8 +23,8 @@ from shared.kit.bus import Bus
 QUEUE = "erasure-list"
 
 
-def default_list(folder: Path) -> Path:
-    """Return the list beside a data folder. One on another disk survives the loss of this one."""
+def default_list_path(folder: Path) -> Path:
+    """Return the path of the list beside a data folder. A list on another disk survives the loss of the folder's disk, too."""
     return folder.with_name(f"{folder.name}.erasures")
 
 
@@ -43,7 +45,9 @@ class ErasureList:
     def _append(self, line: str) -> None:
         descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            os.write(descriptor, ("" if _ends_with_newline(descriptor) else "\n").encode() + line.encode())
+            text = ("" if _ends_with_newline(descriptor) else "\n").encode() + line.encode()
+            if os.write(descriptor, text) < len(text):
+                raise OSError(errno.ENOSPC, "The list of erasures has no room for a whole line", str(self.path))
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -17,13 +17,13 @@ def read_passphrase(*, is_new: bool) -> str:
 
     Raises typer.BadParameter without a terminal and without the variable, or for one that is too short.
     """
-    passphrase = _configured() or _ask(is_new)
+    passphrase = _read_configured() or _ask(is_new)
     if is_new and len(passphrase) < SHORTEST:
         raise typer.BadParameter(f"the pass phrase has fewer than {SHORTEST} characters")
     return passphrase
 
 
-def _configured() -> str:
+def _read_configured() -> str:
     path = os.environ.get(f"{VARIABLE}_FILE")
     if path:
         try:

@@ -28,7 +28,8 @@ from shared.contracts.identity import Service
 from shared.contracts.refusals import Refusal
 from shared.kit.ids import new_id
 
-Step = Callable[[str], None]
+StepCallback = Callable[[str], None]
+"""Called with the name of each step when it begins."""
 
 
 class FolderNotEmpty(Exception):
@@ -104,23 +105,23 @@ def require_empty(folder: Path) -> None:
         raise FolderNotEmpty(f"{folder} is not empty")
 
 
-async def settle(draft: Path, erased_patients: Sequence[UUID], step: Step) -> RestoreSummary:
-    """Bring restored data to rest, and return what was done. Raises NewerRelease.
+async def prepare_restored_data(draft: Path, erased_patients: Sequence[UUID], report_step: StepCallback) -> RestoreSummary:
+    """Make restored data ready for use, so that nothing happens twice, and return what was done. Raises NewerRelease.
 
-    Imports are stopped, because who was created by them after the backup may have been erased since. Erasures are repeated. Then all
-    services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send may have
-    been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
+    Imports are stopped, because a person whom they would create may have been created and erased after the backup. Erasures are repeated.
+    Then all services run without mailbox and webhooks until every event is handled and every due reminder queued: what they want to send
+    may have been sent after the backup, and is withheld for an admin. In the end nobody is signed in.
     """
     folder, summary = Folder(draft), RestoreSummary(_read_manifest(draft)["taken_at"])
     _migrate_all(folder)
     summary.stopped_rows = await stop_imports(folder.database_url(Service.ADMIN))
-    step("repeating erasures")
+    report_step("repeating erasures")
     await _repeat_erasures(folder, erased_patients, summary)
-    step("handling events")
+    report_step("handling events")
     with log_to(folder.path / "careslot.log"):
         async with open_embedded_platform(folder, mailbox=ClosedMailbox(), webhook_receiver=ClosedWebhookReceiver()) as platform:
             await platform.run_until_idle()
-    step("withholding messages")
+    report_step("withholding messages")
     counts = await withhold_unsent(folder.database_url(Service.NOTIFICATION))
     summary.withheld_messages, summary.withheld_deliveries = counts
     summary.ended_sessions = await end_all_sessions(folder.database_url(Service.AUTH))

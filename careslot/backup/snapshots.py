@@ -26,7 +26,7 @@ class DatabasesBusy(Exception):
 
 
 @contextmanager
-def pinned_states(
+def pin_states(
     files: Sequence[Path], read_documents: Callable[[], T], attempts: int = MAX_ATTEMPTS
 ) -> Iterator[tuple[dict[Path, sqlite3.Connection], T]]:
     """Yield a connection for each file that sees the same instant, and what `read_documents` returned at that instant.
@@ -34,7 +34,7 @@ def pinned_states(
     Raises DatabasesBusy after `attempts`.
     """
     with ExitStack() as stack:
-        with _locked(sorted(files), attempts):
+        with _hold_locks(sorted(files), attempts):
             readers = {file: stack.enter_context(closing(_connect(file))) for file in sorted(files)}
             for reader in readers.values():
                 reader.execute("BEGIN")
@@ -51,7 +51,7 @@ def copy_state(reader: sqlite3.Connection, target: Path) -> None:
 
 
 @contextmanager
-def _locked(files: Sequence[Path], attempts: int) -> Iterator[None]:
+def _hold_locks(files: Sequence[Path], attempts: int) -> Iterator[None]:
     """Hold the write locks of all files. Raises DatabasesBusy."""
     for attempt in range(attempts):
         time.sleep(PAUSE_SECONDS if attempt else 0)

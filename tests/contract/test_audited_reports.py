@@ -17,8 +17,8 @@ from admin_svc.repository.tables import REPORT_VISITS
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.reports import LONGEST_REBUILD, ReportCheck
 from careslot.auditor.findings import Finding
-from careslot.auditor.looks import STUCK_AFTER
 from careslot.auditor.repairs import CODES
+from careslot.auditor.runner import STUCK_AFTER
 from careslot.auditor.sql_store import SqlStore, open_engine
 from careslot.auditor.stores import Stores
 from patient_svc.repository.tables import ERASURES

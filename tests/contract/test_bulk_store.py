@@ -64,7 +64,7 @@ async def test_an_unfinished_change_is_due_after_a_minute_or_at_once_when_it_is_
     async with store.begin() as tx:
         await tx.insert_bulk_change(CHANGE)
         assert await tx.take_due_bulk_changes(NOON) == []
-        await tx.hurry_bulk_change(CHANGE.id, NOON)
+        await tx.make_bulk_change_due(CHANGE.id, NOON)
         assert await tx.take_due_bulk_changes(NOON) == [CHANGE.id]
         assert await tx.take_due_bulk_changes(NOON) == []
         assert await tx.take_due_bulk_changes(NOON + COMPLETE_PENDING_AFTER) == [CHANGE.id]

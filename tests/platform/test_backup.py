@@ -23,7 +23,7 @@ from admin_svc.repository import SqlAdminStore
 from admin_svc.repository.row_encryption import AesRowEncryption
 from admin_svc.usecases.imports import stored_row
 from careslot.backup.create import MANIFEST
-from careslot.backup.restore import settle
+from careslot.backup.restore import prepare_restored_data
 from careslot.embedded_platform import embedded_settings
 from careslot.folder import Folder
 from careslot.services import migrate
@@ -156,7 +156,7 @@ async def test_an_import_that_was_under_way_at_the_backup_is_stopped_and_creates
     (row,) = read_file("patients", b"full_name\nMina Park\n")
     async with Database(folder.database_url(Service.ADMIN)) as database, SqlAdminStore(database, system_clock).begin() as tx:
         await tx.insert_import(imported, [stored_row(imported.id, row, AesRowEncryption(key))])
-    summary = await settle(folder.path, [], lambda _step: None)
+    summary = await prepare_restored_data(folder.path, [], lambda _step: None)
     assert summary.stopped_rows == 1
     async with Database(folder.database_url(Service.ADMIN)) as database:
         (outcome,) = await SqlAdminStore(database, system_clock).list_outcomes(imported.id, None, 10, None)

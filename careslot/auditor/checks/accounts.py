@@ -1,8 +1,8 @@
-"""An account of a patient or doctor and the profile with the same id exist both or neither.
+"""The account of a patient or doctor and the profile with the same id exist both or neither.
 
-The service that is asked stores its half as pending before it asks for the other half, so a pending half needs no other. A doctor who has
-become a patient keeps an inactive profile, also when the account was erased later. The account is read before and after the profiles: one
-that was the same both times is not being created or erased.
+The service that creates both stores its part as pending before it has the other part created, so a pending account or profile may be alone.
+A doctor who has become a patient keeps an inactive profile, also when the account was erased later. The account is read before and after
+the profiles: an account that was the same both times is not being created or erased.
 """
 
 from __future__ import annotations
@@ -68,13 +68,13 @@ class Profiles:
 
 
 def judge_account(person_id: UUID, account: Any, profiles: Profiles, *, is_pending: bool) -> list[Finding]:
-    """Return which half is missing. `is_pending`: the profile may not exist yet."""
+    """Return whether the account or the profile is missing. `is_pending`: the profile may not exist yet."""
     key, ids = (str(person_id),), {"account": str(person_id)}
     if account is None:
         if profiles.doctor is not None and profiles.doctor.has_account:
             return [Finding("doctor_without_account", key, ids)]
-        is_missed = profiles.patient is not None and profiles.patient.has_account
-        return [Finding("patient_without_account", key, ids)] if is_missed else []
+        lacks_account = profiles.patient is not None and profiles.patient.has_account
+        return [Finding("patient_without_account", key, ids)] if lacks_account else []
     ids |= {"role": account.role, "status": account.status}
     if account.status == AccountStatus.PENDING or is_pending:
         return []

@@ -1,12 +1,12 @@
 """The audit trail is whole: every line follows the line before it, and the head of every day is the one that auth-service has signed.
 
-The end of the chain is read first, and lines that are appended after it are ignored. admin-service stores the signature that auth-service
-gave for a day, and auth-service stores which head of each day it has signed: whoever changes the trail has to change both databases.
+The end of the chain is read first, and lines that are appended later are ignored. admin-service stores the signature that auth-service
+gave for a day, and auth-service stores which head of each day it has signed, so that a forger has to change both databases.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,7 +18,7 @@ from admin_svc.domain.audit_chain import ChainFault, DayHead
 from admin_svc.repository import SqlAdminStore
 from admin_svc.usecases.audit_verification import AuditVerification
 from auth_svc.repository.tables import SIGNED_AUDIT_HEADS
-from careslot.auditor.findings import Finding, Key
+from careslot.auditor.findings import MAX_FINDINGS, Finding, Key
 from careslot.auditor.sql_store import SqlStore
 from careslot.auditor.stores import Stores
 from shared.contracts.identity import Service
@@ -39,7 +39,7 @@ class ReadOnlyDatabase:
 
 @dataclass(frozen=True, slots=True)
 class AuditTrailCheck:
-    """Goes through the whole trail at once, because each line depends on the one before it."""
+    """Goes through the whole trail at once, because each line depends on the line before it."""
 
     name = "the audit trail is whole"
 
@@ -48,19 +48,32 @@ class AuditTrailCheck:
         yield [TRAIL]
 
     async def examine(self, stores: Stores, keys: Sequence[Key]) -> list[Finding]:
-        """Return the faults of the trail, whatever the keys."""
+        """Return the faults of the whole trail; its one key is always examined."""
         database: Any = ReadOnlyDatabase(stores.sql[Service.ADMIN])
-        is_signed = await _head_comparison(stores.sql[Service.AUTH])
-        verification = AuditVerification(cast(Any, SqlAdminStore(database, stores.now)), is_signed)
-        return [_finding(fault) async for fault in verification.list_faults()]
+        signed = await _read_signed_heads(stores.sql[Service.AUTH])
+        verification = AuditVerification(cast(Any, SqlAdminStore(database, stores.now)), lambda head: _signed_fields(head) in signed)
+        return await list_findings(verification.list_faults())
 
 
-async def _head_comparison(auth: SqlStore) -> Callable[[DayHead], bool]:
-    """Return a function that says whether auth-service has signed exactly this head, and given this signature for it."""
+async def list_findings(faults: AsyncIterator[ChainFault]) -> list[Finding]:
+    """Return a finding for each fault of the trail, MAX_FINDINGS at most: somebody may have changed every line."""
+    findings = list[Finding]()
+    async for fault in faults:
+        findings.append(_finding(fault))
+        if len(findings) == MAX_FINDINGS:
+            break
+    return findings
+
+
+async def _read_signed_heads(auth: SqlStore) -> set[tuple[Any, ...]]:
+    """Return the fields of the heads that auth-service has signed, with the signature that it gave."""
     columns = SIGNED_AUDIT_HEADS.c
     query = select(columns.day, columns.line_count, columns.hash, columns.previous_hash, columns.signature)
-    signed = {tuple(row) for row in await auth.fetch(query)}
-    return lambda head: (head.day, head.lines, head.hash, head.previous_hash, head.signature) in signed
+    return {tuple(row) for row in await auth.fetch(query)}
+
+
+def _signed_fields(head: DayHead) -> tuple[Any, ...]:
+    return head.day, head.lines, head.hash, head.previous_hash, head.signature
 
 
 def _finding(fault: ChainFault) -> Finding:
@@ -68,4 +81,4 @@ def _finding(fault: ChainFault) -> Finding:
     ids = {"day": fault.day.isoformat()}
     ids |= {"position": str(fault.position)} if fault.position is not None else {}
     ids |= {"line": str(fault.line_id)} if fault.line_id is not None else {}
-    return Finding(fault.code.value, ("audit trail", *ids.values()), ids)
+    return Finding(fault.code.value, (*TRAIL, *ids.values()), ids, examined_key=TRAIL)

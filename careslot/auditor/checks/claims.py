@@ -23,7 +23,7 @@ OVERLAPPING_OVERRIDES = frozenset({"overbook", "on_leave"})
 class ClaimFacts:
     """A row of the table of claims. Grains are five minutes from the Unix epoch.
 
-    `may_overlap`: it may share time of its doctor with other claims, in a lane of its own.
+    `may_overlap`: the claim may share time of its doctor with other claims, in a lane of its own.
     """
 
     id: UUID
@@ -55,7 +55,7 @@ class ClaimFacts:
     def resource_spans(self) -> list[ResourceSpan]:
         """The time that the claim must have in the grain table: none once it was released or archived.
 
-        A seat has none of the doctor, because its session has it.
+        The claim of a seat has no time of the doctor, because the claim of its session has that time.
         """
         if not self.live or self.archived:
             return []

@@ -1,4 +1,4 @@
-"""Every event left or waits: what was published has arrived at all services that record it.
+"""Every event waits or has arrived: a published event was handled by all services that record it.
 
 An event is in the outbox until the bus has it on disk, and in the queue of a service until it was handled. So the queue is read before the
 inbox. Where the queues are in a broker, an event that is not in the inbox counts as waiting until the bus would have given it up.
@@ -21,7 +21,7 @@ from careslot.auditor.stores import Stores, infrastructure_of
 from shared.contracts.identity import Service
 
 NEWEST_STAYS_FOR = timedelta(days=6)
-"""The newest event of an appointment stays in its document this long after the last change at least."""
+"""The newest event of an appointment stays in its document at least this long after the last change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +60,12 @@ async def _examine_outbox(stores: Stores, sender: Service, numbers: Sequence[int
         published[UUID(row.event_id)] = (row.topic, row.published_at)
     for missing in await list_unhandled(stores, published):  # type: ignore[arg-type]
         topic = published[missing.event_id][0]
-        findings.append(_not_handled(stores, missing, key_of[missing.event_id], {"topic": topic, "sender": sender.value}))
+        findings.append(_unhandled_finding(stores, missing, key_of[missing.event_id], {"topic": topic, "sender": sender.value}))
     return findings
 
 
-def _not_handled(stores: Stores, missing: Unhandled, key: Key, ids: dict[str, str]) -> Finding:
-    """Return the finding for an event that a service has not handled. It is lost if it does not wait, and cannot be on its way."""
+def _unhandled_finding(stores: Stores, missing: Unhandled, key: Key, ids: dict[str, str]) -> Finding:
+    """Return the finding of an event that a service has not handled. The event is lost if no queue has it, and if queues can be read."""
     ids = {"event": str(missing.event_id), "service": missing.service.value, **ids}
     since = missing.occurred_at if missing.waits or not stores.knows_queues else None
     code = "event_waits" if missing.waits else "event_lost"
@@ -86,11 +86,11 @@ class AppointmentEventCheck:
     async def examine(self, stores: Stores, keys: Sequence[Key]) -> list[Finding]:
         """Return what is wrong with the events of these appointments."""
         appointments = await stores.appointments.find({UUID(key[0]) for key in keys})
-        newest_change = max(from_micros(await stores.appointments.source.newest_change_us()), stores.now())
+        newest_change = max(from_micros(await stores.appointments.source.read_newest_change_us()), stores.now())
         published = {event.id: (appointment, event) for appointment in appointments.values() for event in appointment.published}
         missing = await list_unhandled(stores, {event_id: (event.topic, event.occurred_at) for event_id, (_, event) in published.items()})
         findings = [
-            _not_handled(stores, item, (str(published[item.event_id][0].id),), {"topic": published[item.event_id][1].topic})
+            _unhandled_finding(stores, item, (str(published[item.event_id][0].id),), {"topic": published[item.event_id][1].topic})
             for item in missing
         ]
         for appointment in appointments.values():

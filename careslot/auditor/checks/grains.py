@@ -1,4 +1,4 @@
-"""No two claims share a grain and lane, where any lane is taken lane 0 is, and each claim has exactly its grains.
+"""No two claims share a grain and lane, lane 0 is taken wherever another lane is, and each claim has exactly its grains.
 
 Claims and grains are in one database and are read in one snapshot, so nothing that the product does meanwhile can look like a fault.
 """
@@ -90,13 +90,13 @@ def judge_grain(resource_id: UUID, grain: int, rows: Sequence[LaneRow], claims: 
         yield Finding("lane_taken_twice", key, ids | {"claims": _texts(claim_id for _, claim_id in rows)}, tuple(sorted(rows)))
     if ORDINARY_LANE not in lanes:
         yield Finding("lane_0_is_free", key, ids | {"claims": _texts(claim_id for _, claim_id in rows)}, tuple(sorted(rows)))
-    strangers = [claim_id for _, claim_id in rows if claim_id not in claims or not claims[claim_id].covers(resource_id, grain)]
-    if strangers:
-        yield Finding("grain_without_claim", key, ids | {"claims": _texts(strangers)}, tuple(sorted(strangers)))
+    unexpected = [claim_id for _, claim_id in rows if claim_id not in claims or not claims[claim_id].covers(resource_id, grain)]
+    if unexpected:
+        yield Finding("grain_without_claim", key, ids | {"claims": _texts(unexpected)}, tuple(sorted(unexpected)))
     ordinary = [claims[claim_id] for _, claim_id in rows if claim_id in claims and not claims[claim_id].may_overlap]
-    of_doctor = [claim.id for claim in ordinary if claim.doctor_id == resource_id and claim.id not in strangers]
-    if len(of_doctor) > 1:
-        yield Finding("double_booking", key, ids | {"claims": _texts(of_doctor)}, tuple(sorted(of_doctor)))
+    of_this_doctor = [claim.id for claim in ordinary if claim.doctor_id == resource_id and claim.id not in unexpected]
+    if len(of_this_doctor) > 1:
+        yield Finding("double_booking", key, ids | {"claims": _texts(of_this_doctor)}, tuple(sorted(of_this_doctor)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """A group session has at most as many seats as its capacity, and exactly one for each of its visits.
 
-Sessions, seats and claims are in one database and are read in one snapshot. How many seats there may be is agreed when a visit is booked,
-so it is taken from the appointments, and from the rules that apply now.
+Sessions, seats and claims are in one database and are read in one snapshot. The capacity is agreed when a visit is booked, so the
+largest one of the session's appointments and of the present rules counts.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ async def _read_seats(connection: AsyncConnection, session_ids: Sequence[UUID]) 
 async def _read_members(
     connection: AsyncConnection, session_ids: Sequence[UUID], sessions: Mapping[UUID, ClaimFacts], seats: Mapping[UUID, Mapping[int, UUID]]
 ) -> dict[UUID, list[UUID]]:
-    """Return the live claims that name each session. They are those of its doctor, for which there is an index; or of its seats."""
+    """Return the live claims that name each session. They are found by an index, as claims of its doctor or of its seats."""
     doctor_ids = {session.doctor_id for session in sessions.values()}
     seated = [claim_id for taken in seats.values() for claim_id in taken.values()]
     of_session = CLAIMS.c.session_id.in_(session_ids), CLAIMS.c.live.is_(True)
@@ -100,15 +100,15 @@ async def _read_capacities(connection: AsyncConnection, sessions: Mapping[UUID, 
 def judge_session(
     session_id: UUID, session: ClaimFacts | None, seats: Mapping[int, UUID], members: Sequence[UUID], capacity: int
 ) -> list[Finding]:
-    """Return what is wrong with a session. `seats` are the claims that have one, `members` the live claims that should."""
+    """Return what is wrong with a session. `seats` are the claims that have a seat, `members` the live claims that should have one."""
     key, ids = (str(session_id),), {"session": str(session_id)}
     findings = list[Finding]()
     if len(seats) > capacity or any(seat >= capacity for seat in seats):
         findings.append(Finding("group_overfull", key, ids | {"seats": str(len(seats)), "capacity": str(capacity)}, (tuple(seats),)))
-    strangers = sorted(set(seats.values()) ^ set(members))
-    if strangers:
-        differing = " ".join(map(str, strangers))
-        findings.append(Finding("seat_differs", key, ids | {"claims": differing}, tuple(strangers)))
+    differing_claims = sorted(set(seats.values()) ^ set(members))
+    if differing_claims:
+        differing = " ".join(map(str, differing_claims))
+        findings.append(Finding("seat_differs", key, ids | {"claims": differing}, tuple(differing_claims)))
     is_live = session is not None and session.live
     if is_live is not bool(seats):
         findings.append(Finding("session_differs", key, ids | {"seats": str(len(seats))}, (is_live, len(seats))))

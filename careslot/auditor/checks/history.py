@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
 from careslot.auditor.checks.reservations import SHORTEST_RETENTION
-from careslot.auditor.findings import Finding, Key
+from careslot.auditor.findings import Finding, Key, differing_names
 from careslot.auditor.stores import Stores
 from patient_svc.repository.tables import ERASURES, MERGES, VISITS
 from shared.contracts.identity import Service
@@ -41,7 +41,7 @@ class HistoryCheck:
         async with stores.sql[Service.PATIENT].snapshot() as connection:
             rows = {row.appointment_id: row for row in await connection.execute(select(VISITS).where(VISITS.c.appointment_id.in_(ids)))}
             handled = await read_handled(stores, Service.PATIENT, connection, before.values())
-            gone = await list_merged_or_erased(connection, {appointment.patient_id for appointment in before.values()})
+            replaced = await list_merged_or_erased(connection, {appointment.patient_id for appointment in before.values()})
         after = await stores.appointments.find(ids)
         now, findings = stores.now(), list[Finding]()
         for appointment_id in ids:
@@ -49,12 +49,12 @@ class HistoryCheck:
             if earlier is None and later is None and row is not None:
                 findings += _judge_lone_visit(row, now)
             elif earlier is not None and later is not None and is_settled(earlier, later):
-                findings += judge_visit(later, row, handled, is_merging=later.patient_id in gone, now=now)
+                findings += judge_visit(later, row, handled, may_patient_differ=later.patient_id in replaced, now=now)
         return findings
 
 
 async def list_merged_or_erased(connection: AsyncConnection, patient_ids: Collection[UUID]) -> set[UUID]:
-    """Return the patients who do not exist any more: their appointments follow later, or never if the target of a merge was erased."""
+    """Return the patients who were merged or erased. Their appointments follow later, or never if the target of a merge was erased."""
     if not patient_ids:
         return set()
     merged = await connection.scalars(select(MERGES.c.patient_id).where(MERGES.c.patient_id.in_(patient_ids)))
@@ -62,8 +62,13 @@ async def list_merged_or_erased(connection: AsyncConnection, patient_ids: Collec
     return {*merged, *erased}
 
 
-def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents, *, is_merging: bool, now: datetime) -> list[Finding]:
-    """Return whether the visit of an appointment is missing or differs. `is_merging`: its patient was merged, or erased."""
+def judge_visit(
+    appointment: AppointmentFacts, row: Any, handled: HandledEvents, *, may_patient_differ: bool, now: datetime
+) -> list[Finding]:
+    """Return the finding of a visit that is missing or differs from its appointment, or no finding.
+
+    `may_patient_differ`: the patient of the appointment was merged or erased, so that the visit may have another one.
+    """
     if not appointment.is_announced or not handled.include_all_of(appointment):
         return []
     key, ids = (str(appointment.id),), {"appointment": str(appointment.id), "starts_at": format_instant(appointment.starts_at)}
@@ -80,7 +85,7 @@ def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents,
         "start": (format_instant(appointment.starts_at), format_instant(row.starts_at)),
         "end": (format_instant(appointment.ends_at), format_instant(row.ends_at)),
     }
-    differing = [name for name, (expected, actual) in pairs.items() if expected != actual and not (name == "patient" and is_merging)]
+    differing = differing_names(pairs, ignored=("patient",) if may_patient_differ else ())
     if not differing:
         return []
     shown = tuple(actual for _, actual in pairs.values())
@@ -88,7 +93,7 @@ def judge_visit(appointment: AppointmentFacts, row: Any, handled: HandledEvents,
 
 
 def _judge_lone_visit(row: Any, now: datetime) -> list[Finding]:
-    """Return whether a visit should have an appointment; that of an old one may be deleted before."""
+    """Return the finding of a visit without an appointment, or no finding if the visit is so old that the appointment may be deleted."""
     if row.ends_at is None or now - row.ends_at > SHORTEST_RETENTION:
         return []
     ids = {"appointment": str(row.appointment_id), "patient": str(row.patient_id)}

@@ -32,7 +32,7 @@ from shared.contracts.events import (
 from shared.contracts.identity import Service
 
 KNOWN_FOR = timedelta(days=7)
-"""The inbox keeps the ids of events twice as long, so that what is not in it and is younger was not handled."""
+"""The inbox keeps the ids of events twice as long, so a younger event that is not in the inbox was not handled."""
 
 HANDLED_BY: Mapping[Service, tuple[type[Event], ...]] = {
     Service.AUTH: (PatientChanged, DoctorChanged),
@@ -50,7 +50,7 @@ HANDLED_BY: Mapping[Service, tuple[type[Event], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Unhandled:
-    """An event that a service has not handled. `waits` is True if it waits in its queue, or as a dead letter for an admin."""
+    """An event that a service has not handled. `waits` is True if the event is in the queue of the service, or among its dead letters."""
 
     event_id: UUID
     service: Service
@@ -70,8 +70,8 @@ async def list_handled(stores: Stores, service: Service, event_ids: Iterable[UUI
     return {row.event_id for row in await stores.sql[service].fetch_in([inbox.c.event_id], inbox.c.event_id, event_ids)}
 
 
-async def oldest_known(stores: Stores, service: Service) -> datetime | None:
-    """Return the time before which events may be gone from the inbox of a service, None if it has handled none."""
+async def find_known_since(stores: Stores, service: Service) -> datetime | None:
+    """Return the time since which the inbox of a service has every event that was handled, None if it has handled none."""
     inbox = infrastructure_of(service).inbox
     newest = (await stores.sql[service].fetch(select(func.max(inbox.c.handled_at))))[0][0]
     return max(newest, stores.now()) - KNOWN_FOR if newest is not None else None
@@ -80,16 +80,16 @@ async def oldest_known(stores: Stores, service: Service) -> datetime | None:
 async def _find_first_judged(stores: Stores, service: Service) -> datetime | None:
     """Return the time before which it is not known whether a service should have handled an event.
 
-    An event that was published before the service subscribed, at the first start of an installation, does not come to it.
+    A service does not get events that were published before it subscribed, at the first start of an installation.
     """
     inbox = infrastructure_of(service).inbox
     first = (await stores.sql[service].fetch(select(func.min(inbox.c.handled_at))))[0][0]
-    oldest = await oldest_known(stores, service)
+    oldest = await find_known_since(stores, service)
     return max(first, oldest) if first is not None and oldest is not None else None
 
 
 async def list_unhandled(stores: Stores, events: Mapping[UUID, tuple[str, datetime]]) -> list[Unhandled]:
-    """Return who has not handled which of some published events. Each is given with its topic and time."""
+    """Return which of some published events were not handled, and by which service. `events` are topics and times by event id."""
     unhandled = list[Unhandled]()
     for service in HANDLED_BY:
         wanted = {event_id: at for event_id, (topic, at) in events.items() if service in consumers_of(topic)}
@@ -97,13 +97,13 @@ async def list_unhandled(stores: Stores, events: Mapping[UUID, tuple[str, dateti
             continue
         since = await _find_first_judged(stores, service)
         known = {event_id for event_id, at in wanted.items() if since is not None and at > since}
-        waiting = await stores.waiting_in_queue(service, {str(event_id) for event_id in known})
+        waiting = await stores.list_queued(service, {str(event_id) for event_id in known})
         missing = known - await list_handled(stores, service, known)  # read after the queue, where an event stays until it was handled
-        dead = await _dead_letters(stores, service, missing)
+        dead = await _list_dead_letters(stores, service, missing)
         unhandled += [Unhandled(item, service, wanted[item], item in dead or str(item) in waiting) for item in sorted(missing)]
     return unhandled
 
 
-async def _dead_letters(stores: Stores, service: Service, event_ids: Iterable[UUID]) -> set[UUID]:
-    letters = infrastructure_of(service).dead_letters
-    return {row.event_id for row in await stores.sql[service].fetch_in([letters.c.event_id], letters.c.event_id, event_ids)}
+async def _list_dead_letters(stores: Stores, service: Service, event_ids: Iterable[UUID]) -> set[UUID]:
+    dead_letters = infrastructure_of(service).dead_letters
+    return {row.event_id for row in await stores.sql[service].fetch_in([dead_letters.c.event_id], dead_letters.c.event_id, event_ids)}

@@ -18,7 +18,7 @@ from sqlalchemy import select
 from appointment_svc.domain.notifying_events import CHANGING_TOPICS, NOTIFYING_TOPICS
 from appointment_svc.domain.transitions import RESCHEDULABLE
 from careslot.auditor.appointment_store import AppointmentFacts
-from careslot.auditor.checks.inboxes import oldest_known
+from careslot.auditor.checks.inboxes import find_known_since
 from careslot.auditor.findings import Finding, Key
 from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores, infrastructure_of
@@ -39,12 +39,12 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class SingleMessageCheck:
-    """Goes through the messages by what they are about, so that those that could be the same come together."""
+    """Goes through the messages by subject, because two equal messages are about the same subject."""
 
     name = "no message twice"
 
     async def pages(self, stores: Stores) -> AsyncIterator[Sequence[Key]]:
-        """Yield the ids of what there are messages about."""
+        """Yield the ids of the subjects of messages."""
         async for page in stores.sql[Service.NOTIFICATION].values(MESSAGES.c.subject_id):
             yield [(str(subject_id),) for subject_id in page]
 
@@ -56,11 +56,11 @@ class SingleMessageCheck:
             recipients = {row.recipient_id for row in rows}
             targets = await select_in(connection, select(MERGED_PATIENTS.c.into_id), MERGED_PATIENTS.c.into_id, recipients)
             merge_targets = {row.into_id for row in targets}
-        return [*_sent_twice(rows), *_queued_twice([row for row in rows if row.recipient_id not in merge_targets])]
+        return [*_find_sent_twice(rows), *_find_queued_twice([row for row in rows if row.recipient_id not in merge_targets])]
 
 
-def _sent_twice(rows: Iterable[Any]) -> list[Finding]:
-    """Return the messages that were accepted by the mail server more than once; sending one again makes another message."""
+def _find_sent_twice(rows: Iterable[Any]) -> list[Finding]:
+    """Return the findings of messages that the mail server accepted more than once. A resend is another message."""
     findings = list[Finding]()
     for row in rows:
         count = sum(attempt[1] == MessageStatus.SENT for attempt in row.attempt_log)
@@ -70,21 +70,21 @@ def _sent_twice(rows: Iterable[Any]) -> list[Finding]:
     return findings
 
 
-def _queued_twice(rows: Iterable[Any]) -> list[Finding]:
-    """Return the messages that tell the same person the same."""
-    same = defaultdict[tuple[Any, ...], list[Any]](list)
+def _find_queued_twice(rows: Iterable[Any]) -> list[Finding]:
+    """Return the findings of messages that exist more than once for the same recipient, event and kind."""
+    rows_by_content = defaultdict[tuple[Any, ...], list[Any]](list)
     for row in rows:
         if row.resent_from is None:
-            same[row.subject_id, row.event_id, row.kind, row.audience, row.recipient_id].append(row)
+            rows_by_content[row.subject_id, row.event_id, row.kind, row.audience, row.recipient_id].append(row)
     return [
         Finding(
             "message_twice",
             (str(subject_id), str(event_id), str(recipient_id)),
-            {"messages": " ".join(sorted(str(row.id) for row in twins)), "event": str(event_id), "kind": kind},
-            tuple(sorted(row.id for row in twins)),
+            {"messages": " ".join(sorted(str(row.id) for row in duplicates)), "event": str(event_id), "kind": kind},
+            tuple(sorted(row.id for row in duplicates)),
         )
-        for (subject_id, event_id, kind, _, recipient_id), twins in same.items()
-        if len(twins) > 1
+        for (subject_id, event_id, kind, _, recipient_id), duplicates in rows_by_content.items()
+        if len(duplicates) > 1
     ]
 
 
@@ -111,7 +111,7 @@ class ConfirmationCheck:
             handled = {row.event_id for row in await select_in(connection, select(inbox.c.event_id), inbox.c.event_id, events)}
             about = select(*COLUMNS).where(MESSAGES.c.subject_id.in_([appointment.id for appointment in booked]))
             messages = (await connection.execute(about)).all()
-        known_since = await oldest_known(stores, Service.NOTIFICATION)
+        known_since = await find_known_since(stores, Service.NOTIFICATION)
         handled |= {event.id for item in booked for event in item.events if known_since is not None and event.occurred_at <= known_since}
         oldest = stores.now() - MESSAGES_STAY_FOR
         return [
@@ -125,8 +125,8 @@ class ConfirmationCheck:
 def judge_confirmation(appointment: AppointmentFacts, handled: Collection[UUID], messages: Sequence[Any]) -> list[Finding]:
     """Return whose confirmation is missing.
 
-    Patient and doctor are notified of the newest event that changed time or status. While an event waits, nothing can be said. When that
-    event came after others overtook it, or is not stored any more, some confirmation to the patient is enough.
+    Patient and doctor are notified of the newest event that changed time or status. While an event waits, no finding is returned. When the
+    newest event notifies nobody, or is not stored any more, any confirmation to the patient is enough.
     """
     events = [event for event in appointment.events if event.topic in CHANGING_TOPICS]
     if any(event.id not in handled for event in appointment.events) or not appointment.is_announced:
@@ -147,5 +147,5 @@ def judge_confirmation(appointment: AppointmentFacts, handled: Collection[UUID],
 
 
 def _must_have_messages(event: AppointmentEvent) -> bool:
-    """Return whether people are notified of an event; of an undone check-in they are not."""
+    """Return whether people are notified of an event. They are not notified of an undone check-in."""
     return event.topic in NOTIFYING_TOPICS and "check_in" not in event.changed

@@ -1,9 +1,9 @@
-"""Visits have their reminders, where it is known which ones are wanted: by the patient, the service type, or the clinic.
+"""Visits have the reminders that the patient, the service type or the clinic wants.
 
-The clinic's offsets are those of its settings, or of NOTIFY_REMINDER_OFFSETS_MINUTES if the auditor's environment has it too; otherwise
-visits to which they apply are left out. So are patients with guardians or quiet hours, and everyone whose newest profile or preferences
-have not reached notification-service yet: its versions are read before the profile, and must be the same. A visit that is being planned
-has a time for that in its row.
+The clinic's offsets are those of its settings, or of NOTIFY_REMINDER_OFFSETS_MINUTES if the auditor's environment has it; otherwise visits
+to which the clinic's offsets apply are not checked. Visits of patients with guardians or quiet hours are not checked either, nor those of
+patients whose newest profile or preferences have not reached notification-service yet: the versions that it knows are read before the
+profile, and must be the same. Visits whose reminders are still to be planned (`planning_due_at`) are left out.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ async def _read_clinic_offsets(stores: Stores) -> ClinicOffsets:
 
 @dataclass(frozen=True, slots=True)
 class ReminderChoices:
-    """The rows of the patient and of the service type (None where there is none) and the clinic's offsets, which count in this order."""
+    """The patient's row, the service type's row (None if there is none) and the clinic's offsets. The first that has offsets counts."""
 
     patient: Any
     service: Any
@@ -118,7 +118,7 @@ class ReminderChoices:
 
 
 async def _read_adults(stores: Stores, patient_ids: Collection[UUID]) -> list[Any]:
-    """Return the profiles of those who have no guardians."""
+    """Return the profiles of the patients who have no guardians."""
     async with stores.sql[Service.PATIENT].snapshot() as connection:
         guarded = await select_in(connection, select(GUARDIANS.c.dependant_id), GUARDIANS.c.dependant_id, patient_ids)
         return await select_in(connection, select(*PROFILE), PATIENTS.c.id, set(patient_ids) - {row.dependant_id for row in guarded})
@@ -127,9 +127,9 @@ async def _read_adults(stores: Stores, patient_ids: Collection[UUID]) -> list[An
 def judge_plan(
     visit: Any, choices: ReminderChoices, versions: Versions, reminders: Collection[tuple[UUID, datetime, int]]
 ) -> Iterator[Finding]:
-    """Yield the reminders that are wanted, and neither planned nor queued nor skipped.
+    """Yield a finding for each reminder that is wanted, and neither planned nor queued nor skipped.
 
-    `reminders` are recipients, starts and offsets of those that there are.
+    `reminders` are the recipients, starts and offsets of the stored reminders.
     """
     patient = choices.patient
     if not patient.active or not patient.has_account or not patient.reminders_consent or patient.quiet_hours is not None:
@@ -150,5 +150,5 @@ def judge_plan(
 
 
 def _is_known(versions: Versions, subject_id: UUID, aspect: Aspect, version: int) -> bool:
-    """Return whether notification-service knows the newest version; of the first one there need not be an event."""
+    """Return whether notification-service knows the newest version. The first version need not be announced by an event."""
     return versions.get((subject_id, str(aspect)), FIRST_VERSION) == version

@@ -1,4 +1,4 @@
-"""What the copies of appointments in other services share: when a copy must be the same as the appointment.
+"""When a copy of an appointment in another service must be the same as the appointment.
 
 A copy follows the events of the appointment. The appointment is read, then the copy with the inbox of its service in one snapshot, then the
 appointment again. If nothing was written to the appointment in between, and the inbox has every event that is stored in it, then the copy
@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.appointment_store import AppointmentFacts
-from careslot.auditor.checks.inboxes import oldest_known
+from careslot.auditor.checks.inboxes import find_known_since
 from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores, infrastructure_of
 from shared.contracts.identity import Service
@@ -24,7 +24,7 @@ from shared.contracts.identity import Service
 
 @dataclass(frozen=True, slots=True)
 class HandledEvents:
-    """Which events a service has handled: those of its inbox, and those that are too old to be in it."""
+    """Which events a service has handled: the events in its inbox (`ids`), and all up to `known_since`, which may be deleted from it."""
 
     ids: frozenset[UUID]
     known_since: datetime | None
@@ -46,7 +46,7 @@ async def read_handled(
     inbox = infrastructure_of(service).inbox
     wanted = [event.id for appointment in appointments for event in appointment.events]
     rows = await select_in(connection, select(inbox.c.event_id), inbox.c.event_id, wanted)
-    return HandledEvents(frozenset(row.event_id for row in rows), await oldest_known(stores, service))
+    return HandledEvents(frozenset(row.event_id for row in rows), await find_known_since(stores, service))
 
 
 def is_settled(before: AppointmentFacts | None, after: AppointmentFacts | None) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.messages import MESSAGES_STAY_FOR
 from careslot.auditor.checks.read_models import HandledEvents, is_settled, read_handled
-from careslot.auditor.findings import Finding, Key
+from careslot.auditor.findings import Finding, Key, differing_names
 from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
 from notify_svc.domain.reminders import ReminderStatus
@@ -56,16 +56,16 @@ class ReminderCheck:
             handled = await read_handled(stores, Service.NOTIFICATION, connection, before.values())
             patients = {item.patient_id for item in before.values()} | {row.patient_id for row in visits.values()}
             merged = select(MERGED_PATIENTS.c.patient_id).where(MERGED_PATIENTS.c.patient_id.in_(patients))
-            merging = set((await connection.execute(merged)).scalars()) if patients else set[UUID]()
+            merged_ids = set((await connection.execute(merged)).scalars()) if patients else set[UUID]()
         after = await stores.appointments.find(ids)
-        findings = [_without_message(row) for row in unsent]
+        findings = [_missing_message_finding(row) for row in unsent]
         for appointment_id in ids:
             earlier, later = before.get(appointment_id), after.get(appointment_id)
             visit, waiting = visits.get(appointment_id), planned[appointment_id]
             if earlier is None and later is None:
-                findings += _judge_stranger(appointment_id, waiting)
+                findings += _judge_missing_appointment(appointment_id, waiting)
             elif earlier is not None and later is not None and is_settled(earlier, later):
-                state = VisitState(visit, waiting, is_ahead=later.ends_at > stores.now(), is_merging=later.patient_id in merging)
+                state = VisitState(visit, waiting, is_ahead=later.ends_at > stores.now(), is_patient_merged=later.patient_id in merged_ids)
                 findings += judge_reminders(later, state, handled)
         return findings
 
@@ -85,7 +85,7 @@ async def _list_without_message(connection: AsyncConnection, reminders: Iterable
     return [row for row in queued.values() if row.id not in present and row.recipient_id not in merge_targets]
 
 
-def _without_message(row: Any) -> Finding:
+def _missing_message_finding(row: Any) -> Finding:
     ids = {"appointment": str(row.appointment_id), "reminder": str(row.id), "due_at": format_instant(row.due_at)}
     return Finding("reminder_without_message", (str(row.appointment_id), str(row.id)), ids, (row.id,))
 
@@ -94,18 +94,18 @@ def _without_message(row: Any) -> Finding:
 class VisitState:
     """What notification-service has of an appointment: the row of the visit if there is one, and its planned reminders.
 
-    `is_ahead`: the visit is not over, so that something depends on it. `is_merging`: its patient was merged, which is followed later.
+    `is_ahead`: the visit is not over yet. `is_patient_merged`: the patient was merged into another one, and the rows follow later.
     """
 
     row: Any
     planned: Sequence[Any]
     is_ahead: bool
-    is_merging: bool
+    is_patient_merged: bool
 
 
 def judge_reminders(appointment: AppointmentFacts, visit: VisitState, handled: HandledEvents) -> list[Finding]:
     """Return what differs from an appointment: the visit, or the reminders that are planned for it."""
-    if not appointment.is_announced or visit.is_merging or not handled.include_all_of(appointment):
+    if not appointment.is_announced or visit.is_patient_merged or not handled.include_all_of(appointment):
         return []
     key, ids = (str(appointment.id),), {"appointment": str(appointment.id), "starts_at": format_instant(appointment.starts_at)}
     is_booked, findings = appointment.status == AppointmentStatus.BOOKED, list[Finding]()
@@ -132,10 +132,10 @@ def _differing_fields(appointment: AppointmentFacts, visit: Any) -> list[str]:
         "start": (format_instant(appointment.starts_at), format_instant(visit.starts_at)),
         "end": (format_instant(appointment.ends_at), format_instant(visit.ends_at)),
     }
-    return [name for name, (expected, actual) in pairs.items() if expected != actual]
+    return differing_names(pairs)
 
 
-def _judge_stranger(appointment_id: UUID, planned: Sequence[Any]) -> list[Finding]:
+def _judge_missing_appointment(appointment_id: UUID, planned: Sequence[Any]) -> list[Finding]:
     """Return the reminders of an appointment that does not exist."""
     if not planned:
         return []

@@ -1,7 +1,7 @@
 """The reports count what a recount of the appointments counts.
 
-The figures of the reports are counted from the visits in admin-service, so these are compared with the appointments. Their copy follows the
-events by version: what differs is work under way until the last change of the appointment is older than an event may wait.
+The reports count the visits in admin-service, so these are compared with the appointments. They are a copy that follows the events of the
+appointments: a difference is work under way until the last change of the appointment is longer ago than an event may wait.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.history import list_merged_or_erased
 from careslot.auditor.checks.read_models import is_settled
 from careslot.auditor.checks.reservations import SHORTEST_RETENTION
-from careslot.auditor.findings import Finding, Key
+from careslot.auditor.findings import Finding, Key, differing_names
 from careslot.auditor.stores import Stores
 from shared.contracts.identity import Service
 from shared.contracts.values import format_instant
@@ -54,7 +54,7 @@ class ReportCheck:
             is_rebuilding = await _is_rebuilding(connection, now)
         after = await stores.appointments.find(ids)
         async with stores.sql[Service.PATIENT].snapshot() as connection:
-            gone = await list_merged_or_erased(connection, {appointment.patient_id for appointment in after.values()})
+            replaced = await list_merged_or_erased(connection, {appointment.patient_id for appointment in after.values()})
         findings = list[Finding]()
         for appointment_id in ids:
             earlier, later, row = before.get(appointment_id), after.get(appointment_id), rows.get(appointment_id)
@@ -62,7 +62,9 @@ class ReportCheck:
             if earlier is None and later is None and row is not None:
                 findings += judge_lone_visit(row, since=since, now=now)
             elif later is not None and is_settled(earlier, later):
-                findings += judge_report_visit(later, row, since=since or later.changed_at, is_merging=later.patient_id in gone, now=now)
+                findings += judge_report_visit(
+                    later, row, since=since or later.changed_at, may_patient_differ=later.patient_id in replaced, now=now
+                )
         return findings
 
 
@@ -73,10 +75,13 @@ async def _is_rebuilding(connection: AsyncConnection, now: datetime) -> bool:
     return requested_at is not None and now - requested_at < LONGEST_REBUILD
 
 
-def judge_report_visit(appointment: AppointmentFacts, row: Any, *, since: datetime, is_merging: bool, now: datetime) -> list[Finding]:
-    """Return whether the visit of an appointment is missing in the reports or differs.
+def judge_report_visit(
+    appointment: AppointmentFacts, row: Any, *, since: datetime, may_patient_differ: bool, now: datetime
+) -> list[Finding]:
+    """Return the finding of a visit that is missing in the reports or differs from its appointment, or no finding.
 
-    `since` is when what differs began to be under way. `is_merging`: the patient of the appointment was merged, or erased.
+    `since` is the time from which on a difference may be work under way. `may_patient_differ`: the patient of the appointment was merged or
+    erased, so that the visit may have another one.
     """
     if not appointment.is_announced or appointment.doctor_id is None:
         return []
@@ -85,7 +90,7 @@ def judge_report_visit(appointment: AppointmentFacts, row: Any, *, since: dateti
         is_kept = now - appointment.starts_at < SHORTEST_RETENTION
         return [Finding("report_visit_missing", key, ids, (appointment.edition,), since)] if is_kept else []
     pairs = _pairs(appointment, row)
-    differing = [name for name, (expected, actual) in pairs.items() if expected != actual and not (name == "patient" and is_merging)]
+    differing = differing_names(pairs, ignored=("patient",) if may_patient_differ else ())
     if not differing:
         return []
     shown = tuple(actual for _, actual in pairs.values())
@@ -93,7 +98,7 @@ def judge_report_visit(appointment: AppointmentFacts, row: Any, *, since: dateti
 
 
 def _pairs(appointment: AppointmentFacts, row: Any) -> dict[str, tuple[Any, Any]]:
-    """Return what the visit should have and what it has, by name. Events of earlier releases told neither booking nor channel."""
+    """Return what the visit should have and what it has, by name. Events of earlier releases lack booker and booking time."""
     pairs: dict[str, tuple[Any, Any]] = {
         "status": (appointment.status, row.status),
         "patient": (appointment.patient_id, row.patient_id),
@@ -113,7 +118,7 @@ def _pairs(appointment: AppointmentFacts, row: Any) -> dict[str, tuple[Any, Any]
 
 
 def judge_lone_visit(row: Any, *, since: datetime | None, now: datetime) -> list[Finding]:
-    """Return whether a visit of the reports should have an appointment; that of an old one may be deleted before."""
+    """Return the finding of a visit without an appointment, or no finding if the visit is so old that the appointment may be deleted."""
     if now - row.starts_at > SHORTEST_RETENTION:
         return []
     ids = {"appointment": str(row.appointment_id)}

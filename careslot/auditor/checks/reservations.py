@@ -1,9 +1,9 @@
-"""Every appointment that holds time has exactly its claim, and each claim of an appointment has its appointment.
+"""Every appointment that needs time has exactly its claim, and each claim of an appointment has its appointment.
 
 Two services store the two halves. An appointment is written before its claim changes, with an intent, and written again afterwards. So the
 claim is read between two reads of the appointment: if the appointment is the same both times, and has no intent, then no request changed
-the claim in between, and what differs is not under way. What scheduling-service decides by itself (a leave) has a higher revision than the
-last request of the appointment: it is under way until the event of the leave was followed.
+the claim in between, and a difference is a fault. A change that scheduling-service makes by itself, for a leave, has a higher revision than
+the last request of the appointment: that difference is work under way until appointment-service has handled the event of the leave.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.claims import ClaimFacts, find_claims
-from careslot.auditor.findings import Finding, Key
+from careslot.auditor.findings import Finding, Key, differing_names
 from careslot.auditor.sql_store import select_in
 from careslot.auditor.stores import Stores
 from scheduling_svc.repository.tables import CLAIMS, MERGED_PATIENTS, ClaimKind
@@ -27,9 +27,9 @@ from shared.contracts.values import format_instant
 
 NO_TARGETS: Mapping[UUID, Collection[UUID]] = {}
 MAX_MERGES = 100
-"""A patient is followed through at most so many merges."""
+"""The largest number of merges, one after the other, through which a patient is followed."""
 SHORTEST_RETENTION = timedelta(days=365)
-"""Appointments and claims are kept this long after their end at least. Then each is deleted by its own service."""
+"""Appointments and claims are kept at least this long after their end. Then each service deletes its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def judge_reservation(
 
 
 def _judge_live(appointment: AppointmentFacts, claim: ClaimFacts | None, targets: Mapping[UUID, Collection[UUID]]) -> Finding | None:
-    """Return what is wrong with the claim of an appointment that holds time and waits for nothing."""
+    """Return what is wrong with the claim of an appointment that needs time and has no request under way."""
     key = (str(appointment.id),)
     if claim is None:
         return Finding("appointment_without_claim", key, _ids(appointment, claim), (appointment.edition,))
@@ -124,7 +124,7 @@ async def _read_merge_targets(connection: AsyncConnection, patient_ids: Iterable
 
 
 def _differing_fields(appointment: AppointmentFacts, claim: ClaimFacts) -> list[str]:
-    """Return in what an appointment and its claim differ. A revision that the appointment does not know is one of them."""
+    """Return the names of the fields that differ, with `revision` if the claim has one that the appointment does not know."""
     pairs = {
         "doctor": (appointment.doctor_id, claim.doctor_id),
         "patient": (appointment.patient_id, claim.patient_id),
@@ -133,7 +133,7 @@ def _differing_fields(appointment: AppointmentFacts, claim: ClaimFacts) -> list[
         "end": (appointment.ends_at.replace(second=0, microsecond=0), claim.ends_at),
         "revision": (True, claim.revision <= appointment.revision),
     }
-    return [name for name, (expected, actual) in pairs.items() if expected != actual]
+    return differing_names(pairs)
 
 
 def _may_have_lost_its_appointment(claim: ClaimFacts, now: datetime) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from admin_svc.domain.bulk import (
     GIVE_UP_AFTER,
-    KEPT_FOR,
+    KEEP_OUTCOMES,
     BulkAction,
     BulkChange,
     BulkItem,
@@ -64,6 +64,7 @@ class BulkBackends(MemoryChain):
     calls: list[UUID] = field(default_factory=list)
     sent: list[tuple[UUID, UUID, str]] = field(default_factory=list)
     taken: dict[UUID, tuple[str, datetime | None]] = field(default_factory=dict)
+    moved_during_paging: list[AdminAppointment] = field(default_factory=list)
 
     def add(self, number: int, status: str = "booked", **fields: Any) -> UUID:
         appointment_id = UUID(int=number)
@@ -90,7 +91,7 @@ class BulkBackends(MemoryChain):
         change = self.changes[change_id]
         self.changes[change_id] = replace(change, request=replace(change.request, reason=None, text=None))
 
-    async def hurry_bulk_change(self, change_id: UUID, now: datetime) -> None:
+    async def make_bulk_change_due(self, change_id: UUID, now: datetime) -> None:
         self.due.add(change_id)
 
     async def take_due_bulk_changes(self, now: datetime) -> list[UUID]:
@@ -108,7 +109,7 @@ class BulkBackends(MemoryChain):
 
     async def list_appointments(self, **query: Any) -> Page[AdminAppointment]:
         start = int(query["after"] or 0)
-        rows = list(self.appointments.values())
+        rows = [*self.appointments.values(), *self.moved_during_paging]
         end = start + int(query["limit"])
         return Page(items=rows[start:end], next=str(end) if end < len(rows) else None)
 
@@ -263,7 +264,7 @@ async def test_an_appointment_whose_service_never_answers_fails_after_a_day(serv
 
 async def test_outcomes_are_kept_for_a_month(changes: BulkChanges, services: BulkBackends, clock: MovableClock) -> None:
     await changes.start(CHANGE, a_request(services.add(1)), RECEPTIONIST)
-    clock.advance(KEPT_FOR)
+    clock.advance(KEEP_OUTCOMES)
     assert await changes.delete_old() == 0
     clock.advance(timedelta(seconds=1))
     assert await changes.delete_old() == 1
@@ -303,3 +304,10 @@ async def test_a_preview_by_filter_shows_at_most_as_many_as_one_change_can_have(
     preview = await changes.preview_matching(a_request(), {}, BulkTarget(), RECEPTIONIST)
     assert (len(preview.items), preview.complete) == (200, True)
     assert {item.outcome for item in preview.items} == {BulkOutcome(S.DONE)}
+
+
+async def test_an_appointment_that_moves_while_pages_are_read_is_previewed_once(changes: BulkChanges, services: BulkBackends) -> None:
+    ids = [services.add(number) for number in range(1, 151)]
+    services.moved_during_paging = [services.appointments[ids[0]]]
+    preview = await changes.preview_matching(a_request(), {}, BulkTarget(), RECEPTIONIST)
+    assert [item.id for item in preview.items] == ids

@@ -5,34 +5,40 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from uuid import UUID, uuid4
 
+import pytest
+import typer
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.progress import Progress
 
+from admin_svc.domain.audit_chain import ChainFault, ChainFaultCode
 from admin_svc.domain.report_visits import ReportVisit
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks import ALL_CHECKS
+from careslot.auditor.checks.audit import TRAIL, list_findings
 from careslot.auditor.checks.claims import ClaimFacts
 from careslot.auditor.checks.history import judge_visit
 from careslot.auditor.checks.read_models import HandledEvents, is_settled
 from careslot.auditor.checks.reports import judge_report_visit
 from careslot.auditor.checks.reservations import judge_reservation
-from careslot.auditor.command import COLUMNS, ProgressBars, result_document, result_text
-from careslot.auditor.findings import Finding, Key
-from careslot.auditor.looks import EARLIER_LOOKS, MAX_SUSPECTS, STUCK_AFTER, Auditor, AuditResult
+from careslot.auditor.command import COLUMNS, UNREACHABLE, ProgressBars, result_document, result_text, verify_stores
+from careslot.auditor.findings import MAX_FINDINGS, Finding, Key
 from careslot.auditor.repairs import CODES
+from careslot.auditor.runner import PAUSE_SHARES, STUCK_AFTER, Auditor, AuditResult
 from patient_svc.domain.visits import PatientVisit
 from shared.contracts.events import AppointmentEvent
 from shared.contracts.grains import grain_of
 from shared.contracts.http import Actor
 from shared.contracts.identity import Role
+from shared.contracts.refusals import Unavailable
 from tests.platform.corruptions import CORRUPTIONS
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -94,7 +100,7 @@ def finding(evidence: int = 1, since: datetime | None = None) -> Finding:
 async def test_what_stays_the_same_at_every_look_is_a_fault() -> None:
     result, pauses = await audit_script([finding()])
     assert [fault.code for fault in result.faults] == ["claim_differs"]
-    assert len(pauses) == len(EARLIER_LOOKS)
+    assert len(pauses) == len(PAUSE_SHARES)
     assert abs(sum(pauses) - 30) < 1e-9
 
 
@@ -107,7 +113,7 @@ async def test_what_changes_between_the_looks_is_under_way() -> None:
     result, pauses = await audit_script(*([finding(number)] for number in range(100)))
     assert result.faults == []
     assert len(result.waiting) == 1
-    assert len(pauses) == 3 * len(EARLIER_LOOKS)
+    assert len(pauses) == 3 * len(PAUSE_SHARES)
 
 
 async def test_a_fault_behind_a_change_is_found_in_the_next_round() -> None:
@@ -156,8 +162,41 @@ def test_a_terminal_shows_a_bar_for_each_check() -> None:
     assert "looking again at 3" in output.getvalue()
 
 
+async def test_what_comes_from_one_key_is_examined_once_at_each_look_however_many_findings_there_are() -> None:
+    check = ScriptedCheck([[Finding("audit_line_changed", ("one", str(number)), {}, examined_key=("one",)) for number in range(500)]])
+    await Auditor(cast(Any, ScriptedStores()), [check], SilentProgress(), 0).run()
+    assert check.looks == 1 + len(PAUSE_SHARES)
+
+
+async def test_of_an_audit_trail_in_which_every_line_was_changed_only_the_first_lines_are_listed() -> None:
+    async def faults() -> AsyncIterator[ChainFault]:
+        for position in range(MAX_FINDINGS + 1):
+            yield ChainFault(ChainFaultCode.LINE_CHANGED, NOW.date(), position)
+
+    findings = await list_findings(faults())
+    assert len({finding.key for finding in findings}) == MAX_FINDINGS
+    assert {finding.examined_key for finding in findings} == {TRAIL}
+
+
+def test_a_document_database_that_stops_answering_ends_the_command_as_an_unreadable_store(capsys: pytest.CaptureFixture[str]) -> None:
+    @dataclass
+    class StoppedStores(ScriptedStores):
+        @property
+        def sql(self) -> Any:
+            raise Unavailable
+
+    @asynccontextmanager
+    async def open_stopped() -> AsyncIterator[Any]:
+        yield StoppedStores()
+
+    with pytest.raises(typer.Exit) as ended:
+        verify_stores(open_stopped(), as_json=False, with_repairs=False, patience_seconds=0)
+    assert ended.value.exit_code == UNREACHABLE
+    assert "appointment-service cannot be read" in capsys.readouterr().err
+
+
 async def test_of_very_many_findings_the_first_ones_are_listed() -> None:
-    many = [Finding("claim_differs", (str(number),), {}) for number in range(MAX_SUSPECTS + 1)]
+    many = [Finding("claim_differs", (str(number),), {}) for number in range(MAX_FINDINGS + 1)]
     result, _ = await audit_script(many, [])
     assert result.complete is False
     assert "more faults than are listed" in result_text(result, with_repairs=False)
@@ -393,8 +432,8 @@ def test_a_copy_that_follows_late_never_looks_wrong(steps: list[tuple[str, int]]
     assert after is not None
     if is_settled(before, after):
         assert before is not None
-        assert judge_visit(before, copy[0], copy[1], is_merging=False, now=NOW) == []
-        late = judge_report_visit(before, copy[2], since=before.changed_at, is_merging=False, now=NOW)
+        assert judge_visit(before, copy[0], copy[1], may_patient_differ=False, now=NOW) == []
+        late = judge_report_visit(before, copy[2], since=before.changed_at, may_patient_differ=False, now=NOW)
         assert all(finding.since == before.changed_at for finding in late), "work under way"
 
 
@@ -405,16 +444,16 @@ def test_a_copy_that_has_followed_is_the_same_and_any_difference_is_found(steps:
         getattr(product, action)(number)
     product.deliver_all()
     handled, appointment = HandledEvents(product.handled, None), product.appointment
-    assert judge_visit(appointment, product.row, handled, is_merging=False, now=NOW) == []
+    assert judge_visit(appointment, product.row, handled, may_patient_differ=False, now=NOW) == []
     for wrong in (None, replace(product.row, status="missed"), replace(product.row, doctor_id=UUID(int=9))):
-        assert judge_visit(appointment, wrong, handled, is_merging=False, now=NOW)
+        assert judge_visit(appointment, wrong, handled, may_patient_differ=False, now=NOW)
     report = product.report_row
-    assert judge_report_visit(appointment, report, since=NOW, is_merging=False, now=NOW) == []
+    assert judge_report_visit(appointment, report, since=NOW, may_patient_differ=False, now=NOW) == []
     wrong_reports = [
         replace(report, **changes) for changes in ({"status": "missed"}, {"minutes": 5}, {"channel": "admin"}, {"lead_days": 9})
     ]
     for wrong in (None, *wrong_reports):
-        assert judge_report_visit(appointment, wrong, since=NOW, is_merging=False, now=NOW)
+        assert judge_report_visit(appointment, wrong, since=NOW, may_patient_differ=False, now=NOW)
 
 
 PROMISES = (Path(__file__).parents[3] / "docs" / "promises.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from careslot.auditor.checks.grains import judge_grain
 from careslot.auditor.checks.groups import judge_session
 from careslot.auditor.checks.planned_reminders import ClinicOffsets, ReminderChoices, judge_plan
 from careslot.auditor.checks.reservations import judge_reservation
-from careslot.auditor.looks import STUCK_AFTER
+from careslot.auditor.runner import STUCK_AFTER
 from scheduling_svc.repository.tables import ClaimKind
 from shared.contracts.events import AuditRecorded
 from shared.contracts.grains import grain_of

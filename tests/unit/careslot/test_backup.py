@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import resource
 import sqlite3
 import stat
 from contextlib import closing
@@ -18,8 +19,8 @@ from hypothesis import strategies as st
 from careslot.backup.create import NoInstallation, create_backup
 from careslot.backup.encrypted_stream import CHUNK_BYTES, MAGIC, DamagedBackup, DecryptingReader, EncryptingWriter, WrongPassphrase
 from careslot.backup.erasure_list import ErasureList, read_erased_patients
-from careslot.backup.restore import FolderNotEmpty, NewerRelease, settle, unpack
-from careslot.backup.snapshots import DatabasesBusy, copy_state, pinned_states
+from careslot.backup.restore import FolderNotEmpty, NewerRelease, prepare_restored_data, unpack
+from careslot.backup.snapshots import DatabasesBusy, copy_state, pin_states
 from careslot.services import PACKAGES
 from shared.contracts.events import PatientErased
 from shared.kit.bus_embedded import EmbeddedBus
@@ -123,7 +124,7 @@ def test_all_databases_are_copied_as_they_were_at_one_instant(tmp_path: Path) ->
                 add_number(file, 2)
         return "secret"
 
-    with pinned_states(files, read_documents) as (readers, documents):
+    with pin_states(files, read_documents) as (readers, documents):
         for file in files:
             add_number(file, 3)
         for file, reader in readers.items():
@@ -140,10 +141,10 @@ def test_a_lock_that_is_never_free_ends_the_backup_and_blocks_nothing(tmp_path: 
         create_database(file)
     with closing(sqlite3.connect(files[1], isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabasesBusy), pinned_states(files, lambda: None, attempts=2):
+        with pytest.raises(DatabasesBusy), pin_states(files, lambda: None, attempts=2):
             pass
         add_number(files[0], 1)
-    with pinned_states(files, lambda: None, attempts=1):
+    with pin_states(files, lambda: None, attempts=1):
         pass
 
 
@@ -203,6 +204,23 @@ async def test_a_list_of_erasures_survives_a_line_that_was_cut_off(tmp_path: Pat
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+async def test_a_line_for_which_the_disk_has_no_room_is_not_handled_and_is_repeated(tmp_path: Path) -> None:
+    path, event = (
+        tmp_path / "data.erasures",
+        PatientErased(id=uuid4(), occurred_at=NOW, patient_id=uuid4(), erasure_id=uuid4(), pass_number=1),
+    )
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (30, limits[1]))
+    try:
+        with pytest.raises(OSError, match="no room"):
+            await ErasureList(path).append(event)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.stat().st_size == 30
+    await ErasureList(path).append(event)
+    assert read_erased_patients(path) == [event.patient_id]
+
+
 async def test_erasures_that_were_made_while_no_list_was_open_are_appended_later(tmp_path: Path) -> None:
     path, event = (
         tmp_path / "data.erasures",
@@ -228,4 +246,4 @@ async def test_a_backup_of_a_newer_release_is_not_brought_to_rest(tmp_path: Path
             database.executescript("CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('9999_later')")
     (tmp_path / "backup.json").write_text('{"format": 1, "taken_at": "2026-03-02T12:00:00Z", "databases": []}')
     with pytest.raises(NewerRelease):
-        await settle(tmp_path, [], lambda _step: None)
+        await prepare_restored_data(tmp_path, [], lambda _step: None)

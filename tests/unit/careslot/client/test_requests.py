@@ -41,7 +41,7 @@ def test_what_does_not_use_the_api_prints_json_too(platform: FakePlatform, comma
     options = ("--url", "http://127.0.0.1:1") if command == "healthcheck" else ()
     ran = platform.run("--json", *options, command)
     assert ran.exit_code > 0
-    assert json.loads(ran.stdout).keys() <= {"faults", "url", "health"}
+    assert json.loads(ran.stdout).keys() <= {"faults", "warnings", "url", "health"}
 
 
 def test_an_option_that_a_command_does_not_have_is_refused_and_not_ignored(platform: FakePlatform) -> None:

@@ -1,8 +1,8 @@
-"""Running the checks, and looking again at what seemed wrong.
+"""Running the checks, and examining again what seemed wrong.
 
-The stores are read one after the other while the product runs. The checks read in an order in which nothing legitimate looks like a fault;
-looking again is the second defence. A finding becomes a fault when it was there at every look, and its evidence never changed. Work that is
-under way becomes one only when it has waited for longer than STUCK_AFTER.
+The stores are read one after the other while the product runs. The checks read in an order in which no legitimate state looks like a fault.
+In addition each finding is examined several times: it is a fault only if it is there each time, and its evidence never changes. Work under
+way is a fault only after it has waited for longer than STUCK_AFTER.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Protocol
 
-from careslot.auditor.findings import Check, Finding, Key
+from careslot.auditor.findings import MAX_FINDINGS, Check, Finding, Key
 from careslot.auditor.stores import Stores
 
 STUCK_AFTER = timedelta(minutes=20)
-"""The bus gives an event up after twelve minutes, and the jobs that complete what was left run every five."""
-EARLIER_LOOKS = (1 / 30, 1 / 10, 1 / 5, 2 / 3)
-"""The pauses before each further look, as shares of the patience."""
-MAX_SUSPECTS = 10_000
-"""No more findings are kept: where there are so many, a whole store is wrong."""
+"""The bus retries an event for twelve minutes, and the jobs that complete interrupted work run every five minutes."""
+PAUSE_SHARES = (1 / 30, 1 / 10, 1 / 5, 2 / 3)
+"""The pause before each further look, as a share of the patience."""
+KEYS_AT_ONCE = 100
+"""How many keys are examined together at a further look."""
 MAX_ROUNDS = 3
 """How often the looks are repeated for findings whose evidence changes."""
 
@@ -30,7 +30,7 @@ MAX_ROUNDS = 3
 class AuditResult:
     """What the auditor found. `checked` counts the keys that each check has examined, `waiting` is work that is under way.
 
-    `complete` is False if there were more than MAX_SUSPECTS findings.
+    `complete` is False if there were more than MAX_FINDINGS findings.
     """
 
     checked: dict[str, int] = field(default_factory=dict)
@@ -66,7 +66,7 @@ Suspects = dict[tuple[str, str, Key], _Suspect]
 
 @dataclass(frozen=True, slots=True)
 class Auditor:
-    """Reads everything once, and what seems wrong several times over `patience_seconds`."""
+    """Examines everything once, and what seems wrong several times over `patience_seconds`."""
 
     stores: Stores
     checks: Sequence[Check]
@@ -75,14 +75,14 @@ class Auditor:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
     async def run(self) -> AuditResult:
-        """Return what is wrong, ordered by check and key."""
+        """Return the faults and the work under way, in the order of the checks."""
         result, suspects = AuditResult(), Suspects()
         for check in self.checks:
             result.checked[check.name] = await self._run_check(check, suspects)
-        result.complete = len(suspects) < MAX_SUSPECTS
+        result.complete = len(suspects) < MAX_FINDINGS
         suspects = await self._confirm(suspects)
         for suspect in suspects.values():
-            is_fault = self._is_fault(suspect.finding) and suspect.looks > len(EARLIER_LOOKS)
+            is_fault = self._is_fault(suspect.finding) and suspect.looks > len(PAUSE_SHARES)
             (result.faults if is_fault else result.waiting).append(suspect.finding)
         return result
 
@@ -94,35 +94,36 @@ class Auditor:
                 suspects[check.name, *finding.identity] = _Suspect(check, finding)
             count += len(keys)
             self.progress.advance(len(keys))
-            if len(suspects) >= MAX_SUSPECTS:
+            if len(suspects) >= MAX_FINDINGS:
                 break
         return count
 
     async def _confirm(self, suspects: Suspects) -> Suspects:
-        """Look again, until every suspect that is left has had the same evidence at all looks of a round."""
+        """Look again until all suspects that are left had the same evidence at every look of a round, or after MAX_ROUNDS."""
         for _ in range(MAX_ROUNDS):
-            for share in EARLIER_LOOKS:
+            for share in PAUSE_SHARES:
                 if not suspects:
                     return suspects
                 self.progress.look_again(len(suspects))
                 await self.sleep(self.patience_seconds * share)
                 suspects = await self._look_again(suspects)
-            if all(suspect.looks > len(EARLIER_LOOKS) for suspect in suspects.values()):
+            if all(suspect.looks > len(PAUSE_SHARES) for suspect in suspects.values()):
                 break
         return suspects
 
     async def _look_again(self, suspects: Suspects) -> Suspects:
         """Return the suspects that are still there."""
-        still = Suspects()
+        remaining = Suspects()
         for check in dict.fromkeys(suspect.check for suspect in suspects.values()):
-            keys = list(dict.fromkeys(suspect.finding.key for suspect in suspects.values() if suspect.check is check))
-            for first in range(0, len(keys), 100):
-                for finding in await check.examine(self.stores, keys[first : first + 100]):
+            findings = [suspect.finding for suspect in suspects.values() if suspect.check is check]
+            keys = list(dict.fromkeys(finding.examined_key or finding.key for finding in findings))
+            for first in range(0, len(keys), KEYS_AT_ONCE):
+                for finding in await check.examine(self.stores, keys[first : first + KEYS_AT_ONCE]):
                     identity = (check.name, *finding.identity)
                     if previous := suspects.get(identity):
                         is_same = previous.finding.evidence == finding.evidence
-                        still[identity] = _Suspect(check, finding, previous.looks + 1 if is_same else 1)
-        return still
+                        remaining[identity] = _Suspect(check, finding, previous.looks + 1 if is_same else 1)
+        return remaining
 
     def _is_fault(self, finding: Finding) -> bool:
         return finding.since is None or self.stores.now() - finding.since > STUCK_AFTER
