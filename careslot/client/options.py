@@ -139,8 +139,9 @@ def add_options(context: typer.Context, options: CommonOptions) -> Invocation:
         invocation = Invocation(invocation, CommonOptions())
     elif invocation is None:
         invocation = Invocation(default_environment(), CommonOptions())
-    context.obj = Invocation(invocation.environment, invocation.options.overridden_by(options))
-    return context.obj
+    extended = Invocation(invocation.environment, invocation.options.overridden_by(options))
+    context.obj = extended
+    return extended
 
 
 def require_used_options(options: CommonOptions, used: Collection[str]) -> None:
