@@ -75,7 +75,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         merge_follower = MergeFollower(store, synchronizer, patients, erasure, runtime.clock)
         await consumers.subscribe(runtime, LeaveFollower(store, synchronizer), doctor_follower, erasure, merge_follower)
 
-        reconciliation = open_reconciliation(runtime, settings, store, calendar, synchronizer)
+        reconciliation = create_reconciliation(runtime, settings, store, calendar, synchronizer)
         seconds = settings.reconcile_every_seconds
         jobs.schedule_jobs(runtime.jobs, holder, reconciliation, doctor_follower, merge_follower, reconcile_every_seconds=seconds)
         schedule_retention(runtime, settings, store, clinic, holder)
@@ -83,7 +83,7 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
             yield
 
 
-def open_reconciliation(
+def create_reconciliation(
     runtime: ServiceRuntime, settings: AppointmentSettings, store: DocumentStore, calendar: HttpCalendar, synchronizer: CalendarSynchronizer
 ) -> Reconciliation:
     """Return the comparison of appointments with the calendar; a metric counts the runs that would have released too much."""

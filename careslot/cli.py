@@ -19,7 +19,7 @@ from careslot.client.options import (
     TimeoutOption,
     UrlOption,
     ZoneOption,
-    note_options,
+    add_options,
     require_used_options,
 )
 
@@ -65,7 +65,7 @@ def main(
     options = CommonOptions(profile, url, as_json, output, time_zone, timeout, max_wait)
     if (used := USED_OPTIONS.get(context.invoked_subcommand or "")) is not None:
         require_used_options(options, used)
-    note_options(context, options)
+    add_options(context, options)
 
 
 @app.command()
@@ -120,7 +120,7 @@ def check(context: typer.Context, as_json: JsonOption = False, output: FormOptio
     """
     from careslot.operations import list_faults, list_warnings
 
-    is_json = note_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
+    is_json = add_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
     faults = list_faults()
     warnings = list_warnings()
     if is_json:
@@ -145,7 +145,7 @@ def healthcheck(
     """Print whether a server is ready. Exits with 1 if it runs but is not ready, with 2 if it does not answer."""
     from careslot.healthcheck import DESCRIPTIONS, check_health
 
-    options = note_options(context, CommonOptions(url=url, as_json=as_json, output=output)).options
+    options = add_options(context, CommonOptions(url=url, as_json=as_json, output=output)).options
     address = (options.url or DEFAULT_GATEWAY_URL).rstrip("/")
     is_json, health = options.is_json_or_text(), check_health(address)
     typer.echo(json.dumps({"url": address, "health": health.name.lower()}) if is_json else f"{address} {DESCRIPTIONS[health]}")
@@ -170,7 +170,7 @@ def verify(
     """
     from careslot.auditor.command import verify as run
 
-    is_json = note_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
+    is_json = add_options(context, CommonOptions(as_json=as_json, output=output)).options.is_json_or_text()
     run(data, as_json=is_json, with_repairs=repair_plan, patience_seconds=patience)
 
 

@@ -47,7 +47,7 @@ readable by the user only. Several commands can run at the same time: one of the
   `{"before": ..., "after": ...}` for each change.
 - A failure is a problem document (RFC 9457) on standard error with `--json`, and sentences otherwise. `code` names it: a code of the API
   (`/problems`), or `usage`, `ambiguous_name`, `not_signed_in`, `unreachable`, `declined`, `nothing_free`, `rows_failed`,
-  `items_refused`, `import_unfinished`, `bulk_unfinished`. Only a wrong option is said in plain text.
+  `items_refused`, `import_unfinished`, `bulk_unfinished`. A wrong option is always reported in plain text.
 - `--output csv` prints the columns of the table with a heading that stays. Times have an offset; a text that a spreadsheet would run as a
   formula begins with `'`.
 - What cannot be undone asks at a terminal. Elsewhere it needs `--yes`, or ends with 2.
@@ -55,8 +55,8 @@ readable by the user only. Several commands can run at the same time: one of the
   server asks to come back later, it waits, `--max-wait` seconds in total.
 - Progress and notes go to standard error, and bars only to a terminal. Colours appear only on a terminal, and never with `NO_COLOR`.
 
-`careslot watch` asks for the list of the day every 5 seconds (`--every`), goes on when the platform was away, and renews the session by
-itself; Ctrl-C ends it with 0.
+`careslot watch` asks for the list of the day every 5 seconds (`--every`), goes on when the platform answers again, and renews the session
+by itself; Ctrl-C ends it with 0.
 
 Times are read and printed in the clinic's time zone (`GET /clinic`, asked once a day), which every table names; `--time-zone` chooses
 another one. `careslot --install-completion` installs completion for the shell.

@@ -60,7 +60,7 @@ from shared.kit.sql_idempotency import SqlIdempotencyStore
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPeriods:
+class CurrentRetention:
     """How long data are kept now: as an admin has set it, or else as the environment says."""
 
     settings: PatientSettings
@@ -90,7 +90,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
         store = SqlPatientStore(database, runtime.clock, wake_relay=wake_relay, keyring=keyring)
 
         clinic = await runtime.follow_clinic(SqlSettingsCopy(database, CLINIC_SETTINGS))
-        periods = KeptPeriods(settings, clinic)
+        periods = CurrentRetention(settings, clinic)
         policy = AccessPolicy(settings.treatment_months, settings.adult_age_years, clinic)
         access = AccessControl(store, HttpTreatments(runtime.client(Service.APPOINTMENT)), runtime.clock, policy)
         runtime.provide(access)
@@ -126,7 +126,7 @@ async def wire(app: FastAPI, settings: PatientSettings, overrides: Overrides) ->
 
 
 def _wire_erasures(
-    runtime: ServiceRuntime, periods: KeptPeriods, store: SqlPatientStore, policy: AccessPolicy, holder: LeaseHolder
+    runtime: ServiceRuntime, periods: CurrentRetention, store: SqlPatientStore, policy: AccessPolicy, holder: LeaseHolder
 ) -> None:
     """Provide the erasure of patients, and schedule what deletes old records and visits."""
     ahead = HttpAppointmentsAhead(runtime.client(Service.APPOINTMENT))

@@ -103,7 +103,7 @@ def record_change(before: A, after: A, change: Change, *, action: str, topic: st
 
 
 def _override_event(appointment: Appointment, override: AppointmentOverride, change: Change) -> AuditRecorded:
-    """Return what the audit trail is told: the code, and the appointment that has the reason."""
+    """Return the line of the audit trail about a lifted rule: its code, and the id of the appointment, which has the reason."""
     return AuditRecorded(
         id=derive_id(change.event_id, "override"),
         occurred_at=change.at,

@@ -149,7 +149,7 @@ def _changes_of_doctor(step: SyncStep) -> list[str]:
 
 
 def _override(step: SyncStep) -> AppointmentOverride | None:
-    """Return which rule was lifted for the reservation: None if the calendar needed to lift none."""
+    """Return the override of the reservation; None if the calendar had to lift no rule."""
     intent, code = _intent(step), _reservation(step).override
     if code is None:
         return None

@@ -68,9 +68,9 @@ class AppointmentQueries:
 
     @retry_on_abort
     async def find_many(self, ids: Sequence[UUID]) -> list[Appointment]:
-        """Return those of the appointments that exist and can be read, each once, for a service that may read everything."""
-        found = await self.store.find_many(list(dict.fromkeys(ids)))
-        return [appointment for appointment in found.values() if isinstance(appointment, Appointment)]
+        """Return the appointments among `ids` that exist and can be read, without duplicates, for a service that may read all."""
+        stored = await self.store.find_many(list(dict.fromkeys(ids)))
+        return [appointment for appointment in stored.values() if isinstance(appointment, Appointment)]
 
     @retry_on_abort
     async def check_repeated(self, caller: Caller, appointment_id: UUID, operation_id: UUID) -> None:

@@ -138,7 +138,7 @@ class Account:
 
     @property
     def actor(self) -> Actor:
-        """The owner, as who does something with the account."""
+        """The owner as the actor of a change."""
         return Actor(id=self.id, role=self.role)
 
     @property
@@ -147,7 +147,7 @@ class Account:
         return {"role": self.role.value, "status": self.status.value}
 
     def audited_changes(self, other: Self) -> dict[str, str | None]:
-        """Return what the audit trail shows of `other`, what this account became, with the names of texts that changed."""
+        """Return what the audit trail shows of `other`, the state of this account after a change, with the names of the changed texts."""
         texts = [name for name in ("email", "full_name") if getattr(self, name) != getattr(other, name)]
         return other.audited_state | ({"texts": " ".join(texts)} if texts else {})
 

@@ -1,4 +1,4 @@
-"""What becomes of sessions in a database that was restored from a backup."""
+"""Ending the sessions in a database that was restored from a backup."""
 
 from __future__ import annotations
 

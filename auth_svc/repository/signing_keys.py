@@ -25,13 +25,13 @@ class KeyPurpose(IntEnum):
     AUDIT_HEADS = 2
 
 
-SEALING_PURPOSES = {KeyPurpose.ACCESS_TOKENS: b"signing", KeyPurpose.AUDIT_HEADS: b"audit-signing"}
+ENCRYPTION_PREFIXES = {KeyPurpose.ACCESS_TOKENS: b"signing", KeyPurpose.AUDIT_HEADS: b"audit-signing"}
 
 
 @retry_on_abort
 async def load_or_create_signing_key(database: Database, key_secret: str, purpose: KeyPurpose) -> tuple[str, str]:
     """Return the key's id and its private half as PEM. Raises InvalidSettings when `key_secret` does not decrypt it."""
-    cipher = Fernet(base64.urlsafe_b64encode(hashlib.sha256(SEALING_PURPOSES[purpose] + key_secret.encode()).digest()))
+    cipher = Fernet(base64.urlsafe_b64encode(hashlib.sha256(ENCRYPTION_PREFIXES[purpose] + key_secret.encode()).digest()))
     key_query = select(SIGNING_KEYS).where(SIGNING_KEYS.c.slot == purpose)
     async with database.read() as connection:
         row = (await connection.execute(key_query)).one_or_none()

@@ -135,7 +135,7 @@ class Accounts:
                 raise LastAdmin
             await tx.update_account(updated)
             await tx.add_event(updated.changed_event(new_id(), self.now()))
-            await tx.add_event(_changed(account, updated, by, self.now()))
+            await tx.add_event(_change_event(account, updated, by, self.now()))
             await self._write_consequences(tx, account, updated)
         return updated
 
@@ -166,6 +166,6 @@ class Accounts:
                 await tx.update_account(updated)
 
 
-def _changed(account: Account, updated: Account, by: Actor, at: datetime) -> AuditRecorded:
+def _change_event(account: Account, updated: Account, by: Actor, at: datetime) -> AuditRecorded:
     before, after = changed_states(account.audited_state, account.audited_changes(updated))
     return audit_event(Service.AUTH, by, "account.change", account.id, at=at, before=before, after=after)

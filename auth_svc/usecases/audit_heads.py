@@ -14,7 +14,7 @@ from shared.kit.retry import TransactionAborted, retry_on_abort
 
 @dataclass(frozen=True, slots=True)
 class AuditHeadSigning:
-    """Signs one head of each day. Whoever changes the audit trail in the database of admin-service gets no second signature."""
+    """Signs one head of each day. A changed audit trail in the database of admin-service gets no second signature."""
 
     store: AuthStore
     key: AuditHeadKey

@@ -203,7 +203,7 @@ class AccountCreation:
             await tx.update_account(completed)
             await tx.delete_pending_profile(account_id)
             await tx.add_event(completed.changed_event(new_id(), self.now()))
-            await tx.add_event(_created(completed, self.now()))
+            await tx.add_event(_creation_event(completed, self.now()))
             if completed.status is AccountStatus.INVITED:
                 await self.resets.invite(tx, completed)
         return completed
@@ -234,7 +234,10 @@ class AccountCreation:
             await tx.add_event(restored.changed_event(new_id(), self.now()))
 
 
-def _created(account: Account, at: datetime) -> AuditRecorded:
-    """Return the line of an account that became usable. Patients create theirs themselves; of the others, admin-service knows the admin."""
+def _creation_event(account: Account, at: datetime) -> AuditRecorded:
+    """Return the line about an account that became usable.
+
+    The actor of a patient's own account is the patient. The admin who has another one created is reported by admin-service.
+    """
     actor = account.actor if account.role is Role.PATIENT and account.password_hash else Actor.from_caller(system_caller(Service.AUTH))
     return audit_event(Service.AUTH, actor, "account.create", account.id, at=at, after=account.audited_state)

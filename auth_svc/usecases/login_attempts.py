@@ -161,7 +161,7 @@ class LoginAttempts:
             await self._save_and_announce(tx, first_counter, attempt.account)
             for counter in other_counters:
                 await tx.save_attempts(counter)
-            await tx.add_event(_refused_sign_in(attempt.account, now))
+            await tx.add_event(_refused_sign_in_event(attempt.account, now))
 
     async def _save_and_announce(self, tx: AuthTransaction, counter: AttemptCounter, account: Account | None) -> None:
         await tx.save_attempts(replace(counter, is_announced=counter.delays > 0))
@@ -169,7 +169,7 @@ class LoginAttempts:
             await tx.add_event(AccountLocked(id=new_id(), occurred_at=self.now(), account_id=account.id))
 
 
-def _refused_sign_in(account: Account | None, at: datetime) -> AuditRecorded:
-    """Return the line of a wrong password or secret. Without an account it names auth-service, and not the address that was tried."""
+def _refused_sign_in_event(account: Account | None, at: datetime) -> AuditRecorded:
+    """Return the line about a wrong password or secret. Without an account the actor is auth-service; the address is left out."""
     actor = account.actor if account is not None else Actor.from_caller(system_caller(Service.AUTH))
     return as_refused(audit_event(Service.AUTH, actor, "account.sign_in", actor.id, at=at))

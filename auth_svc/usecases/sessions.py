@@ -130,7 +130,7 @@ class Sessions:
                 await tx.replace_refresh_token(extended, refresh_token_hash(token), refresh_token_hash(new_token))
             else:
                 await self.revocation.revoke(tx, session)
-                await tx.add_event(_refused_refresh(account, session, now))
+                await tx.add_event(_refused_refresh_event(account, session, now))
         if not is_accepted:  # raised after the commit, which ends the session
             raise TokenReused if stored.was_used else InvalidRefreshToken
         return self._signed_in(account, session, new_token)
@@ -142,7 +142,7 @@ class Sessions:
             stored = await tx.find_refresh_token(refresh_token_hash(token))
             if stored is not None and stored.session.ended_at is None:
                 await self.revocation.revoke(tx, stored.session)
-                await tx.add_event(_sign_out(await tx.get_account(stored.session.account_id), self.now(), stored.session))
+                await tx.add_event(_sign_out_event(await tx.get_account(stored.session.account_id), self.now(), stored.session))
 
     @retry_on_abort
     async def logout_all(self, by: Caller) -> None:
@@ -193,9 +193,9 @@ class Sessions:
         return SignedIn(access.token, access.expires_in, refresh_token, account.in_clinic(self.clinic().locale))
 
 
-def _sign_out(account: Account, at: datetime, session: Session) -> AuditRecorded:
+def _sign_out_event(account: Account, at: datetime, session: Session) -> AuditRecorded:
     return audit_event(Service.AUTH, account.actor, "account.sign_out", account.id, at=at, row_id=session.id)
 
 
-def _refused_refresh(account: Account, session: Session, at: datetime) -> AuditRecorded:
+def _refused_refresh_event(account: Account, session: Session, at: datetime) -> AuditRecorded:
     return as_refused(audit_event(Service.AUTH, account.actor, "account.refresh", account.id, at=at, row_id=session.id))

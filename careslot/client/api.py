@@ -16,13 +16,13 @@ from careslot.client.failures import NotSignedIn, RequestRefused, Unreachable, U
 from careslot.client.profiles import SessionFile
 from careslot.client.tokens import SessionTokens
 
-MAX_ATTEMPTS = 4  # of a request that the network interrupts
+MAX_ATTEMPTS = 4
 FIRST_PAUSE_SECONDS = 0.5
 DEFAULT_RETRY_AFTER_SECONDS = 1.0
 PAGE_SIZE = 100
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-DESCRIBING_ENCODED_CONTENT = ("content-encoding", "content-length", "transfer-encoding")
-WAITING_STATUSES = {429, 503}
+HEADERS_OF_ENCODING = ("content-encoding", "content-length", "transfer-encoding")
+CLOSED_CONNECTION = ("server disconnected", "peer closed connection")  # how httpx describes a server that stops while it answers
 # Faults after which the server cannot have received the request, so that every request may be sent again.
 NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -61,12 +61,12 @@ def new_key() -> str:
 
 
 class PlatformApi:
-    """A client of the platform at `url`, signed in with the stored session if there is one. `note` shows a line to the user."""
+    """A client of the platform at `url`, signed in with the stored session if there is one. `print_note` shows a line to the user."""
 
     def __init__(
-        self, url: str, environment: ClientEnvironment, file: SessionFile, timing: RequestTiming, note: Callable[[str], None]
+        self, url: str, environment: ClientEnvironment, file: SessionFile, timing: RequestTiming, print_note: Callable[[str], None]
     ) -> None:
-        self._url, self._environment, self._timing, self._note = url, environment, timing, note
+        self._url, self._environment, self._timing, self._print_note = url, environment, timing, print_note
         self._waited_seconds = 0.0
         self._http = httpx.Client(
             base_url=url,
@@ -74,7 +74,7 @@ class PlatformApi:
             timeout=httpx.Timeout(timing.timeout, connect=min(10.0, timing.timeout)),
             headers={"User-Agent": "careslot-cli", "Accept": "application/json"},
         )
-        self.tokens = SessionTokens(file, environment, self.json_of)
+        self.tokens = SessionTokens(file, environment, self.request_json)
 
     def close(self) -> None:
         """Close the connections."""
@@ -82,25 +82,25 @@ class PlatformApi:
 
     def get(self, path: str, **params: Any) -> Any:
         """Return the JSON of a GET. Parameters that are None are left out; lists are repeated."""
-        return self.json_of(ClientRequest("GET", path, params))
+        return self.request_json(ClientRequest("GET", path, params))
 
-    def get_as_anyone(self, path: str) -> Any:
+    def get_anonymously(self, path: str) -> Any:
         """Return the JSON of a GET that needs no account, also when the session has ended."""
-        return self.json_of(ClientRequest("GET", path, is_anonymous=True))
+        return self.request_json(ClientRequest("GET", path, is_anonymous=True))
 
     def send(self, method: str, path: str, body: Any = None, *, key: str | None = None, if_match: Any = None, **params: Any) -> Any:
         """Send a change and return the JSON of the answer, None if it has none. A POST without `key` gets a key of its own."""
         headers = {"If-Match": f'"{if_match}"'} if if_match is not None else None
         key = key or (new_key() if method == "POST" else None)
-        return self.json_of(ClientRequest(method, path, params, body, headers=headers, key=key))
+        return self.request_json(ClientRequest(method, path, params, body, headers=headers, key=key))
 
     def end_session(self, refresh_token: str) -> None:
         """End the session of a refresh token, also when its access token has expired."""
-        self.answer(ClientRequest("POST", "/auth/logout", body={"refresh_token": refresh_token}, is_anonymous=True, key=new_key()))
+        self.send_request(ClientRequest("POST", "/auth/logout", body={"refresh_token": refresh_token}, is_anonymous=True, key=new_key()))
 
-    def json_of(self, request: ClientRequest) -> Any:
+    def request_json(self, request: ClientRequest) -> Any:
         """Send a request and return the JSON of the answer. Raises Unreachable if it is no JSON."""
-        response = self.answer(request)
+        response = self.send_request(request)
         if not response.content:
             return None
         try:
@@ -110,9 +110,9 @@ class PlatformApi:
 
     def pages(self, path: str, *, limit: int | None, after: str | None = None, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the pages of a list, with at most `limit` items in total; None is all of them."""
-        left = limit
-        while left is None or left > 0:
-            size = PAGE_SIZE if left is None else min(PAGE_SIZE, left)
+        remaining = limit
+        while remaining is None or remaining > 0:
+            size = PAGE_SIZE if remaining is None else min(PAGE_SIZE, remaining)
             page: dict[str, Any] = self.get(path, limit=size, after=after, **params)
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise Unreachable(f"{self._url} does not answer as a Careslot platform does.")
@@ -120,28 +120,28 @@ class PlatformApi:
             if page.get("next") in (None, after):  # a cursor that does not move on would never end
                 return
             after = page["next"]
-            left = None if left is None else left - len(page["items"])
+            remaining = None if remaining is None else remaining - len(page["items"])
 
     def items(self, path: str, **params: Any) -> list[Any]:
         """Return all items of a list."""
         return [item for page in self.pages(path, limit=None, **params) for item in page["items"]]
 
-    def answer(self, request: ClientRequest) -> httpx.Response:
+    def send_request(self, request: ClientRequest) -> httpx.Response:
         """Send a request, and renew the session once if its token is not accepted any more.
 
         Raises RequestRefused for a problem document, NotSignedIn, or Unreachable.
         """
         token = None if request.is_anonymous else self.tokens.current()
-        response = self._send_patiently(request, token)
+        response = self._send_with_retries(request, token)
         if response.status_code == 401 and token is not None:
-            response = self._send_patiently(request, self.tokens.renew(token))
+            response = self._send_with_retries(request, self.tokens.renew(token))
         if response.status_code == 401 and not request.is_anonymous:
             raise NotSignedIn(f"You are not signed in at {self._url}. Sign in with `careslot login`.")
         if response.is_success or response.status_code == 304:
             return response
         raise RequestRefused(self._problem_of(response))
 
-    def _send_patiently(self, request: ClientRequest, token: str | None) -> httpx.Response:
+    def _send_with_retries(self, request: ClientRequest, token: str | None) -> httpx.Response:
         """Send a request as often as the network and `Retry-After` require, and return the answer to the last attempt."""
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
@@ -151,7 +151,7 @@ class PlatformApi:
                     raise Unreachable(f"{self._url} cannot be reached: {_description(fault, self._timing.timeout)}") from None
                 self._environment.sleep(FIRST_PAUSE_SECONDS * 2 ** (attempt - 1))
                 continue
-            if not self._is_to_be_repeated(request, response) or not self._wait_as_asked(response):
+            if not self._is_to_be_repeated(request, response) or not self._wait_for_retry_after(response):
                 return response
         return response
 
@@ -163,7 +163,7 @@ class PlatformApi:
             headers["Idempotency-Key"] = request.key
         params = {name: value for name, value in (request.params or {}).items() if value is not None}
         try:
-            built = self._http.build_request(
+            http_request = self._http.build_request(
                 request.method,
                 request.path,
                 params=params or None,
@@ -172,7 +172,7 @@ class PlatformApi:
                 data=request.form,
                 headers=headers,
             )
-            return self._read(self._http.send(built, stream=True))
+            return self._read(self._http.send(http_request, stream=True))
         except (httpx.InvalidURL, httpx.UnsupportedProtocol):
             raise UsageFault(f"{self._url} is not an address that can be called.") from None
         except UnicodeEncodeError:
@@ -186,19 +186,22 @@ class PlatformApi:
                 content += part
                 if len(content) > MAX_ANSWER_BYTES:
                     raise Unreachable(f"{self._url} sends more than {MAX_ANSWER_BYTES >> 20} MiB in one answer.")
-        headers = [(name, value) for name, value in response.headers.multi_items() if name not in DESCRIBING_ENCODED_CONTENT]
+        headers = [(name, value) for name, value in response.headers.multi_items() if name not in HEADERS_OF_ENCODING]
         return httpx.Response(response.status_code, headers=headers, content=bytes(content), request=response.request)
 
     @staticmethod
     def _is_to_be_repeated(request: ClientRequest, response: httpx.Response) -> bool:
-        """Return whether the server did not handle the request, and would later: a limit, a pause, or the same request still running."""
+        """Return whether the server has not handled the request and may do so later.
+
+        It has refused it because of a limit or during an outage, or it still handles an earlier attempt.
+        """
         if response.status_code == 409:
             return request.key is not None and _json_object(response).get("code") == "request_in_progress"
         return response.status_code == 429 or (
             response.status_code == 503 and request.can_be_repeated and "retry-after" in response.headers
         )
 
-    def _wait_as_asked(self, response: httpx.Response) -> bool:
+    def _wait_for_retry_after(self, response: httpx.Response) -> bool:
         """Wait as long as `Retry-After` says. Returns False if that is longer than the command may wait in total."""
         try:
             seconds = float(response.headers.get("retry-after", DEFAULT_RETRY_AFTER_SECONDS))
@@ -208,7 +211,7 @@ class PlatformApi:
             return False
         self._waited_seconds += seconds
         if seconds >= 1:
-            self._note(f"The server asks to wait {seconds:.0f} seconds.")
+            self._print_note(f"The server asks to wait {seconds:.0f} seconds.")
         self._environment.sleep(seconds)
         return True
 
@@ -235,8 +238,11 @@ def _json_object(response: httpx.Response) -> dict[str, Any]:
 
 
 def _is_permanent(fault: httpx.TransportError) -> bool:
-    """Return whether a second attempt would fail in the same way: the certificate is not trusted, or this is no HTTP."""
-    return "certificate" in str(fault).lower() or "ssl" in str(fault).lower() or isinstance(fault, httpx.ProtocolError)
+    """Return whether a second attempt would fail in the same way: the certificate is not trusted, or the server does not speak HTTP."""
+    text = str(fault).lower()
+    if isinstance(fault, httpx.RemoteProtocolError) and any(words in text for words in CLOSED_CONNECTION):
+        return False
+    return "certificate" in text or "ssl" in text or isinstance(fault, httpx.ProtocolError)
 
 
 def _description(fault: httpx.TransportError, timeout: float) -> str:

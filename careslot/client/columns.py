@@ -1,4 +1,4 @@
-"""What is printed of each thing: the columns of tables and of CSV files, as data."""
+"""The columns of tables and of CSV files, as data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the commands use of the machine: folder, environment, clock, terminal and network. Tests pass an environment of their own."""
+"""The environment of the commands: folder, variables, clock, terminal and network. Tests pass an environment of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a command of the client failed, and with which exit code it ends."""
+"""The failures of the client's commands, and their exit codes."""
 
 from __future__ import annotations
 

@@ -20,13 +20,13 @@ ANY_DOCTOR = "any"
 STAFF = ("reception", "admin")
 MAX_CANDIDATES = 20
 MAX_PAGES = 50
-GIVEN_UP = ("cancelled", "declined", "expired", "refused")
+STATUSES_WITHOUT_VISIT = ("cancelled", "declined", "expired", "refused")
 ID_BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 WEEKS_AROUND = (timedelta(days=-7), timedelta(days=60))
 
 
 class NameLookup:
-    """Finds ids by names. An id is taken as it is. Raises UsageFault for an unknown name, AmbiguousName for one that several have."""
+    """Finds ids by names. An id is taken as it is. Raises UsageFault for an unknown name, AmbiguousName for a name of several."""
 
     def __init__(self, api: PlatformApi) -> None:
         self._api = api
@@ -65,8 +65,8 @@ class NameLookup:
         if is_beginning:
             matches = [visit for visit in matches if str(visit["id"]).startswith(text.lower())]
         else:  # a cancelled visit of the same patient is meant only if there is no other
-            matches = [visit for visit in matches if visit.get("status") not in GIVEN_UP] or matches
-        return choose("visit", text, matches, _patient_of, is_search_result=is_beginning)
+            matches = [visit for visit in matches if visit.get("status") not in STATUSES_WITHOUT_VISIT] or matches
+        return choose("visit", text, matches, _patient_name, is_search_result=is_beginning)
 
     def _visits(self, begin: str, end: str) -> Iterator[dict[str, Any]]:
         return self._api.pages("/appointments", limit=None, **{"from": begin, "to": end})
@@ -101,7 +101,7 @@ def titled_name(doctor: dict[str, Any]) -> str:
     return f"{doctor.get('title') or ''} {doctor.get('full_name')}".strip()
 
 
-def _patient_of(visit: dict[str, Any]) -> str:
+def _patient_name(visit: dict[str, Any]) -> str:
     return str((visit.get("patient") or {}).get("full_name"))
 
 
@@ -131,7 +131,7 @@ def choose(
 
 
 def _distinct_name(entry: dict[str, Any], name_of: Callable[[dict[str, Any]], str]) -> str:
-    """Return a name with what tells people of one name apart."""
+    """Return a name with the facts that distinguish people who have the same name."""
     facts = [entry.get(name) for name in ("location", "born_on", "phone", "specialty", "starts_at", "status")]
     return ", ".join([name_of(entry), *(str(fact) for fact in facts if fact)])
 

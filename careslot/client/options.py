@@ -35,7 +35,7 @@ def complete_profile(incomplete: str) -> list[str]:
 
     try:
         return [name for name in PlatformProfiles(default_environment().folder).all() if name.startswith(incomplete)]
-    except ClientFailure:  # a file that cannot be read is told by the command itself
+    except ClientFailure:  # the command itself reports a file that cannot be read
         return []
 
 
@@ -132,16 +132,16 @@ class Invocation:
     options: CommonOptions
 
 
-def note_options(context: typer.Context, options: CommonOptions) -> Invocation:
+def add_options(context: typer.Context, options: CommonOptions) -> Invocation:
     """Add options to those that were given before, and return the invocation."""
     invocation: Any = context.obj
     if isinstance(invocation, ClientEnvironment):
         invocation = Invocation(invocation, CommonOptions())
     elif invocation is None:
         invocation = Invocation(default_environment(), CommonOptions())
-    noted = Invocation(invocation.environment, invocation.options.overridden_by(options))
-    context.obj = noted
-    return noted
+    extended = Invocation(invocation.environment, invocation.options.overridden_by(options))
+    context.obj = extended
+    return extended
 
 
 def require_used_options(options: CommonOptions, used: Collection[str]) -> None:
@@ -193,7 +193,7 @@ def _with_common_options(function: CommandFunction) -> CommandFunction:
     @functools.wraps(function)
     def run(**values: Any) -> None:
         context: typer.Context = values.pop("context")
-        invocation = note_options(context, CommonOptions(**{name: values.pop(name) for name in COMMON}))
+        invocation = add_options(context, CommonOptions(**{name: values.pop(name) for name in COMMON}))
         if context.invoked_subcommand is None:
             _run_in_session(invocation, function, values)
 
@@ -217,7 +217,7 @@ def _run_in_session(invocation: Invocation, function: CommandFunction, values: d
     except ClientFailure as failure:
         print_failure(failure, form, invocation.environment, session.known_zone if session else None)
         code = failure.exit_code
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has all that it wants
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has read enough
         _discard_output()
     except (KeyboardInterrupt, EOFError, typer.Abort):  # the second and third at a prompt
         code = EXIT_INTERRUPTED
@@ -229,5 +229,5 @@ def _run_in_session(invocation: Invocation, function: CommandFunction, values: d
 
 
 def _discard_output() -> None:
-    """Let what is still buffered go nowhere, so that the end of the process raises no further error."""
+    """Discard buffered output, so that the end of the process raises no further error."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -19,20 +19,20 @@ from shared.kit.csv_text import csv_lines
 
 
 class Printer:
-    """Prints in one form. `zone` returns the zone of the times; it is asked when the first time is printed."""
+    """Prints in one form. `zone` returns the zone of the times; it is called when the first time is printed."""
 
     def __init__(self, form: OutputForm, environment: ClientEnvironment, zone: Callable[[], ZoneInfo]) -> None:
         self.form, self.texts, self._environment = form, ColumnTexts(zone), environment
 
     @property
     def tables(self) -> TablePrinter:
-        """Return what prints tables to standard output."""
+        """Return the printer of tables on standard output."""
         return TablePrinter(sys.stdout, self._environment, self.texts)
 
     def print_list(
         self, items: Sequence[dict[str, Any]], columns: Sequence[TableColumn], *, next_cursor: str | None = None, title: str | None = None
     ) -> None:
-        """Print a list. `next_cursor` is where the rest of it begins, if there is a rest."""
+        """Print a list. `next_cursor` is the cursor of the next page, if there is one."""
         if self.form is OutputForm.JSON:
             self.print_json({"items": list(items), "next": next_cursor})
         elif self.form is OutputForm.CSV:
@@ -42,10 +42,10 @@ class Printer:
         else:
             self.tables.print_line(f"{title}: nothing" if title else "nothing found")
         if next_cursor is not None:
-            self.note("There is more: --all or a larger --limit lists it.")
+            self.print_note("There is more: --all or a larger --limit lists it.")
 
     def print_document(self, document: dict[str, Any], columns: Sequence[TableColumn], *, headline: str | None = None) -> None:
-        """Print one thing. `headline` is a sentence for people that stands above it."""
+        """Print one document. `headline` is a line for people above it."""
         if self.form is OutputForm.JSON:
             self.print_json(document)
         elif self.form is OutputForm.CSV:
@@ -75,8 +75,8 @@ class Printer:
         """Print a part of a text that is made for programs, without a line end of its own."""
         write(sys.stdout, text)
 
-    def note(self, text: str) -> None:
-        """Tell the person at the terminal something beside the result. Programs that asked for JSON or CSV get nothing."""
+    def print_note(self, text: str) -> None:
+        """Print a note to standard error, for people: with JSON or CSV as output only if standard error is a terminal."""
         if self.form is OutputForm.TABLE or self._environment.terminals.error:
             write(sys.stderr, f"{clean(text)}\n")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +25,10 @@ LOCK_SECONDS = 60.0  # longer than one renewal takes
 
 @dataclass(frozen=True, slots=True)
 class PlatformProfile:
-    """The address of a clinic's platform and, once it is known, the clinic's time zone. `zone_read_at` is when it was (RFC 3339, UTC)."""
+    """The address of a clinic's platform and, once it is known, the clinic's time zone.
+
+    `zone_read_at` is when the time zone was read (RFC 3339, UTC).
+    """
 
     url: str
     time_zone: str | None = None
@@ -60,27 +63,35 @@ class PlatformProfiles:
     def all(self) -> dict[str, PlatformProfile]:
         """Return all profiles by name."""
         stored = (read_document(self._path) or {}).get("profiles", {})
-        return {
-            name: PlatformProfile(fields["url"], fields.get("time_zone"), fields.get("zone_read_at")) for name, fields in stored.items()
-        }
+        try:
+            return {
+                name: PlatformProfile(fields["url"], fields.get("time_zone"), fields.get("zone_read_at")) for name, fields in stored.items()
+            }
+        except (AttributeError, KeyError, TypeError):
+            raise UsageFault(f"{self._path} has no profiles of this version. Delete it and sign in again.") from None
 
     def save(self, name: str, profile: PlatformProfile) -> None:
         """Add or replace a profile."""
         with locked(self._path):
-            stored = {known: asdict(entry) for known, entry in self.all().items()}
-            write_document(self._path, {"profiles": stored | {name: asdict(profile)}})
+            self._write(self.all() | {name: profile})
 
     def save_time_zone(self, name: str, url: str, time_zone: str, read_at: datetime) -> None:
-        """Note a clinic's time zone in the profile of that name, if it is of the platform at `url`."""
-        profile = self.all().get(name)
-        if profile is not None and profile.url == url:
-            self.save(name, replace(profile, time_zone=time_zone, zone_read_at=to_api(read_at)))
+        """Store a clinic's time zone in the profile of that name, if it is of the platform at `url`."""
+        if name not in self.all():
+            return
+        with locked(self._path):
+            profiles = self.all()
+            profile = profiles.get(name)
+            if profile is not None and profile.url == url:
+                self._write(profiles | {name: replace(profile, time_zone=time_zone, zone_read_at=to_api(read_at))})
 
     def delete(self, name: str) -> None:
         """Delete a profile, if there is one of that name."""
         with locked(self._path):
-            stored = {known: asdict(entry) for known, entry in self.all().items() if known != name}
-            write_document(self._path, {"profiles": stored})
+            self._write({known: profile for known, profile in self.all().items() if known != name})
+
+    def _write(self, profiles: dict[str, PlatformProfile]) -> None:
+        write_document(self._path, {"profiles": {name: asdict(profile) for name, profile in profiles.items()}})
 
 
 class SessionFile:
@@ -91,7 +102,7 @@ class SessionFile:
         self.path = folder / "sessions" / f"{profile}-{digest}.json"
 
     def read(self) -> StoredSession | None:
-        """Return the session, or None if nobody is signed in."""
+        """Return the session, or None if there is none."""
         document = read_document(self.path)
         try:
             return StoredSession(**document) if document else None
@@ -106,7 +117,7 @@ class SessionFile:
         """Delete the session, if there is one."""
         self.path.unlink(missing_ok=True)
 
-    def lock(self) -> Any:
+    def lock(self) -> AbstractContextManager[None]:
         """Return a context in which no other process renews the session."""
         return locked(self.path)
 
@@ -121,7 +132,7 @@ def locked(path: Path) -> Iterator[None]:
         with FileLock(path.with_suffix(".lock"), timeout=LOCK_SECONDS, mode=0o600):
             yield
     except Timeout:
-        raise Unreachable(f"Another careslot command has not let go of {path.name} for {LOCK_SECONDS:.0f} seconds.") from None
+        raise Unreachable(f"Another careslot command has locked {path.name} for more than {LOCK_SECONDS:.0f} seconds.") from None
 
 
 def checked_profile_name(name: str) -> str:

@@ -31,7 +31,7 @@ DEFAULT_MAX_WAIT_SECONDS = 60.0
 
 
 class ClientSession:
-    """Everything that a command works with. Parts that a command does not use are not made, and nothing is imported for them."""
+    """Everything that a command works with. Each part is created, and its modules are imported, when a command uses it first."""
 
     def __init__(self, environment: ClientEnvironment, options: CommonOptions, profile_name: str, profile: PlatformProfile) -> None:
         self.environment, self.options, self.profile_name, self.profile = environment, options, profile_name, profile
@@ -51,18 +51,18 @@ class ClientSession:
 
         timeout = self.options.timeout or DEFAULT_TIMEOUT_SECONDS
         max_wait = DEFAULT_MAX_WAIT_SECONDS if self.options.max_wait is None else self.options.max_wait
-        return PlatformApi(self.url, self.environment, self.file, RequestTiming(timeout, max_wait), self.printer.note)
+        return PlatformApi(self.url, self.environment, self.file, RequestTiming(timeout, max_wait), self.printer.print_note)
 
     @cached_property
     def printer(self) -> Printer:
-        """Return what prints the results."""
+        """Return the printer of the results."""
         from careslot.client.output import Printer
 
         return Printer(self.options.form, self.environment, lambda: self.zone)
 
     @cached_property
     def lookup(self) -> NameLookup:
-        """Return what finds the ids of people and services by their names."""
+        """Return the lookup of people and services by their names."""
         return NameLookup(self.api)
 
     @property
@@ -82,7 +82,7 @@ class ClientSession:
         return as_id(text) or self.lookup.appointment(text, self.now.date(), self.zone)
 
     def confirm(self, question: str, *, yes: bool) -> None:
-        """Ask whether to go on. Raises Declined for a no, and UsageFault where nobody can be asked and `--yes` was not given."""
+        """Ask whether to go on. Raises Declined for a no, and UsageFault without a terminal and without `--yes`."""
         import typer
 
         if yes:
@@ -93,10 +93,10 @@ class ClientSession:
             raise Declined("Nothing was changed.")
 
     def refresh_clinic_zone(self) -> None:
-        """Ask the platform for the clinic's zone and note it in the profile; what was noted stays if the platform does not say."""
-        asked = self._ask_for_zone()
-        if asked:
-            self._note_zone(asked)
+        """Store the clinic's present zone in the profile. The stored one stays if the platform does not name one."""
+        fetched = self._fetch_zone()
+        if fetched:
+            self._store_zone(fetched)
 
     def close(self) -> None:
         """Close the connections."""
@@ -104,24 +104,24 @@ class ClientSession:
             self.api.close()
 
     def _clinic_zone(self) -> ZoneInfo:
-        """Return the zone that the profile has from a day ago at most, else that of the clinic now, else an older one, else UTC."""
+        """Return the stored zone if it is at most a day old, else the clinic's present zone, else the older stored one, else UTC."""
         known = self.profile.time_zone
         if known and self.profile.knows_zone_at(self.environment.now()):
             return zone_named(known)
-        asked = self._ask_for_zone()
-        if asked:
-            self._note_zone(asked)
+        fetched = self._fetch_zone()
+        if fetched:
+            self._store_zone(fetched)
         elif not known:
-            self.printer.note("The clinic's time zone is not known; times are in UTC.")
-        return zone_named(asked or known or "UTC")
+            self.printer.print_note("The clinic's time zone is not known; times are in UTC.")
+        return zone_named(fetched or known or "UTC")
 
-    def _note_zone(self, time_zone: str) -> None:
+    def _store_zone(self, time_zone: str) -> None:
         self.profiles.save_time_zone(self.profile_name, self.url, time_zone, self.environment.now())
 
-    def _ask_for_zone(self) -> str | None:
-        """Return the zone of the clinic, which everybody may know; None if the platform does not say."""
+    def _fetch_zone(self) -> str | None:
+        """Return the zone of the clinic, for which no session is needed; None if the platform does not name one."""
         try:
-            clinic: Any = self.api.get_as_anyone("/clinic")
+            clinic: Any = self.api.get_anonymously("/clinic")
             return zone_named(clinic["time_zone"]).key
         except (RequestRefused, Unreachable, UsageFault, LookupError, TypeError):
             return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from careslot.client.columns import ColumnFormat, TableColumn
 from careslot.client.environment import ClientEnvironment
-from careslot.client.texts import ColumnTexts, clean, replace_what_cannot_be_encoded, write
+from careslot.client.texts import ColumnTexts, clean, replace_unencodable, write
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,14 +20,14 @@ STATUS_STYLES = {
     "cancelled": "dim", "declined": "dim", "expired": "dim", "missed": "red", "refused": "red", "failed": "red", "active": "green",
     "disabled": "dim", "invited": "yellow",
 }  # fmt: skip
-SHORT_ID = 8  # characters of an id, which the commands accept, too
+SHORT_ID = 8  # characters of an id; the commands also accept ids that are shortened in this way
 MAX_WORD = 14
 UNLIMITED_WIDTH = 10_000
 GAP = "  "
 
 
 class TablePrinter:
-    """Prints tables to a stream. On a terminal they fit its width: ids are shortened, or the things stand one below the other."""
+    """Prints tables to a stream. On a terminal they fit its width: ids are shortened, or each item is printed as a block of lines."""
 
     def __init__(self, stream: TextIO, environment: ClientEnvironment, texts: ColumnTexts) -> None:
         self._stream, self._environment, self._texts = stream, environment, texts
@@ -50,7 +50,7 @@ class TablePrinter:
                 self.print_block(item, columns)
 
     def print_block(self, document: dict[str, Any], columns: Sequence[TableColumn]) -> None:
-        """Print a line of heading and value for each value that a thing has."""
+        """Print a line with heading and value for each value that a document has."""
         shown = [column for column in columns if column.value_in(document) not in (None, [], "")]
         headings = [self._texts.heading(column) for column in shown]
         width = max(map(len, headings), default=0)
@@ -125,7 +125,7 @@ def console_for(stream: TextIO, environment: ClientEnvironment, *, is_terminal: 
     """Return a console for a stream: with colours only on a terminal, unless NO_COLOR is set, and without wrapping elsewhere."""
     from rich.console import Console
 
-    replace_what_cannot_be_encoded(stream)
+    replace_unencodable(stream)
     return Console(
         file=stream,
         force_terminal=is_terminal,

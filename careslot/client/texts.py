@@ -18,7 +18,7 @@ BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class ColumnTexts:
-    """Headings and values of columns. `zone` returns the zone of the times; it is asked when the first time is shown."""
+    """Headings and values of columns. `zone` returns the zone of the times; it is called when the first time is shown."""
 
     def __init__(self, zone: Callable[[], ZoneInfo]) -> None:
         self._zone = zone
@@ -60,12 +60,12 @@ def clean(text: str) -> str:
 
 def write(stream: TextIO, text: str) -> None:
     """Write a text; characters that the stream's encoding does not have are replaced."""
-    replace_what_cannot_be_encoded(stream)
+    replace_unencodable(stream)
     stream.write(text)
     stream.flush()
 
 
-def replace_what_cannot_be_encoded(stream: TextIO) -> None:
+def replace_unencodable(stream: TextIO) -> None:
     """Make a stream write a question mark for each character that its encoding does not have."""
     if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
         stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""The tokens of the stored session: used while they are valid, renewed by one process at a time."""
+"""The tokens of the stored session. They are used while they are valid, and renewed by one process at a time."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ENDED = "Your session has ended. Sign in again with `careslot login`."
 
 
 class SessionTokens:
-    """The access token of a session file. `answer` sends a request and returns the JSON of the response.
+    """The access token of a session file. `request_json` sends a request and returns the JSON of the response.
 
     A refresh token can be used once, and using it twice ends the session for all. So the file is locked while it is renewed, and read again
     under the lock: a second process finds the tokens that the first one got.
     """
 
-    def __init__(self, file: SessionFile, environment: ClientEnvironment, answer: Callable[[ClientRequest], Any]) -> None:
-        self._file, self._environment, self._answer = file, environment, answer
+    def __init__(self, file: SessionFile, environment: ClientEnvironment, request_json: Callable[[ClientRequest], Any]) -> None:
+        self._file, self._environment, self._request_json = file, environment, request_json
 
     def current(self) -> str | None:
-        """Return an access token that is valid for a while, or None if nobody is signed in. Raises NotSignedIn if it cannot be renewed."""
+        """Return an access token that is valid for a while, or None without a session. Raises NotSignedIn if it cannot be renewed."""
         session = self._file.read()
         if session is None:
             return None
@@ -48,14 +48,14 @@ class SessionTokens:
             return session.access_token
 
     def account(self) -> dict[str, Any] | None:
-        """Return who is signed in as `{id, email, full_name, role}`, or None for an API client and while nobody is signed in."""
+        """Return who is signed in as `{id, email, full_name, role}`, or None for an API client and without a session."""
         session = self._file.read()
         return session.account if session else None
 
     def sign_in(self, email: str, password: str, otp: str | None) -> StoredSession:
         """Sign in a person, and store the session. Raises RequestRefused with `otp_required` when a one-time code is needed."""
         body = {"email": email, "password": password} | ({"otp": otp} if otp else {})
-        return self._store(self._session_of_person(self._ask("/auth/login", body)))
+        return self._store(self._session_of_person(self._request_token("/auth/login", body)))
 
     def sign_in_client(self, client_id: str, secret: str) -> StoredSession:
         """Sign in an API client, and store the session. Its secret is not stored."""
@@ -77,7 +77,7 @@ class SessionTokens:
                 raise NotSignedIn(f"The token of the API client has expired. Set {SECRET_VARIABLE} so that it can be renewed.")
             return self._session_of_client(session.client_id, secret)
         try:
-            return self._session_of_person(self._ask("/auth/refresh", {"refresh_token": session.refresh_token}))
+            return self._session_of_person(self._request_token("/auth/refresh", {"refresh_token": session.refresh_token}))
         except RequestRefused as refusal:
             if refusal.status != 401:
                 raise
@@ -90,15 +90,15 @@ class SessionTokens:
 
     def _session_of_client(self, client_id: str, secret: str) -> StoredSession:
         form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
-        answer = self._ask("/auth/token", form=form)
+        answer = self._request_token("/auth/token", form=form)
         return StoredSession(str(answer["access_token"]), self._expiry(answer), None, client_id, None)
 
-    def _ask(self, path: str, body: Any = None, form: dict[str, str] | None = None) -> dict[str, Any]:
+    def _request_token(self, path: str, body: Any = None, form: dict[str, str] | None = None) -> dict[str, Any]:
         from careslot.client.api import ClientRequest
 
-        document = self._answer(ClientRequest("POST", path, body=body, form=form, is_anonymous=True))
+        document = self._request_json(ClientRequest("POST", path, body=body, form=form, is_anonymous=True))
         if not isinstance(document, dict) or not {"access_token", "expires_in"} <= document.keys():
-            raise Unreachable("The server does not sign in as a Careslot platform does.")
+            raise Unreachable("The server does not answer to a sign-in as a Careslot platform does.")
         return document
 
     def _expiry(self, answer: dict[str, Any]) -> str:

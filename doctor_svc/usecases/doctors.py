@@ -58,9 +58,9 @@ class Doctors:
     async def create(self, doctor: Doctor, password: str | None = None, by: Caller | None = None) -> Doctor:
         """Create a doctor and their account, or return the doctor who has this id already.
 
-        `by` is None for a service, which knows the admin. Without a password the doctor is invited by mail. Raises UnknownService, and what
-        auth-service refuses. Raises Unavailable while auth-service does not answer; the doctor then stays pending until `complete_pending`
-        succeeds.
+        `by` is None when a service calls, which reports the admin itself. Without a password the doctor is invited by mail. Raises
+        UnknownService, and the refusals of auth-service. Raises Unavailable while auth-service does not answer; the doctor then stays
+        pending until `complete_pending` succeeds.
         """
         stored = await self._insert_pending(doctor)
         return await self._complete(stored, password, by) if stored.pending else stored

@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError
 
 from notify_svc.clients import mime
 from notify_svc.clients.addresses import MailAddress, mail_address
-from notify_svc.clients.html_body import html_body, signed
+from notify_svc.clients.html_body import html_body, with_signature
 from notify_svc.clients.languages import Language, find_language
 from notify_svc.clients.mail_calendar import calendar_part
 from notify_svc.clients.mail_variables import TemplateContext, template_context
@@ -43,7 +43,7 @@ class JinjaEmailRenderer:
         except EmailNotValidError as error:
             raise InvalidAddress from error
         context = template_context(content, self._clinic, language)
-        mail = signed(self._text(template_name(content.message), language, context, overrides), self._clinic)
+        mail = with_signature(self._text(template_name(content.message), language, context, overrides), self._clinic)
         links = [link for link in (context.variables.get("link"), content.visit_link, content.unsubscribe_link) if link]
         html = html_body(mail, language.code, context, links, self._clinic)
         parts = [mime.text_part("plain", mail.text), mime.text_part("html", html)]

@@ -33,16 +33,16 @@ def html_body(mail: MailText, language: str, context: TemplateContext, links: It
         if number:
             blocks.append(table)
         blocks.extend(_paragraphs(part, links))
-    return PAGE.format(language=language, title=escape(mail.subject), logo=_logo(clinic), body="\n".join(blocks))
+    return PAGE.format(language=language, title=escape(mail.subject), logo=_logo_image(clinic), body="\n".join(blocks))
 
 
-def _logo(clinic: Clinic) -> str:
+def _logo_image(clinic: Clinic) -> str:
     if clinic.logo_url is None:
         return ""
     return f'<img src="{escape(clinic.logo_url)}" alt="{escape(clinic.name)}" style="max-height: 4em; max-width: 100%">\n'
 
 
-def signed(mail: MailText, clinic: Clinic) -> MailText:
+def with_signature(mail: MailText, clinic: Clinic) -> MailText:
     """Return a mail with the clinic's address and phone number below its text."""
     return MailText(mail.subject, f"{mail.text}\n{clinic.signature}\n") if clinic.signature else mail
 

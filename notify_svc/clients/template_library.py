@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from notify_svc.clients.html_body import html_body, signed
+from notify_svc.clients.html_body import html_body, with_signature
 from notify_svc.clients.languages import shipped_languages
 from notify_svc.clients.mail_variables import template_context
 from notify_svc.clients.template_engine import check_template, render_template
@@ -38,6 +38,6 @@ class JinjaTemplateLibrary:
         language, clinic = shipped_languages()[shipped.locale], self.clinic()
         example = example_content(TEMPLATES[shipped.kind], clinic, shipped.locale)
         context = template_context(example, clinic, language)
-        mail = signed(render_template(content, context.variables), clinic)
+        mail = with_signature(render_template(content, context.variables), clinic)
         links = [link for link in (context.variables.get("link"), example.visit_link, example.unsubscribe_link) if link]
         return TemplatePreview(mail.subject, mail.text, html_body(mail, language.code, context, links, clinic))

@@ -203,7 +203,7 @@ class Message:
             return None
         return self.start_sending(holder, now)
 
-    def sent_reminder(self, event_id: UUID) -> ReminderSent | None:
+    def reminder_sent_event(self, event_id: UUID) -> ReminderSent | None:
         """Return the event that announces that this reminder was sent, or None for another kind or status.
 
         A reminder is valid until the start of the visit of which it reminds.

@@ -1,4 +1,4 @@
-"""What becomes of unsent messages and deliveries in a database that was restored from a backup."""
+"""Withholding unsent messages and deliveries in a database that was restored from a backup."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ class MessageSender:
 
     @retry_on_abort
     async def _update_all(self, ended: Sequence[EndedDelivery]) -> None:
-        reminders = [event for delivery in ended if (event := delivery.after.sent_reminder(new_id())) is not None]
+        reminders = [event for delivery in ended if (event := delivery.after.reminder_sent_event(new_id())) is not None]
         async with self.store.begin() as tx:
             await tx.update_messages([(delivery.before, delivery.after) for delivery in ended])
             if reminders:

@@ -138,8 +138,11 @@ class Claim:
 
     @property
     def overlapping_resource_ids(self) -> frozenset[UUID]:
-        """The people with whom the claim may share time with other claims, in a lane of its own: both, or the doctor of an overridden
-        visit who is not the patient, too."""
+        """The people whose time the claim may share with other claims, in a lane of its own.
+
+        They are doctor and patient of a claim that may overlap others, and the doctor of a visit that staff booked over others. A doctor
+        who is the patient, too, is left out then, because no patient is in two visits at once.
+        """
         if self.slot is None:
             return frozenset()
         if self.may_overlap:
@@ -249,7 +252,7 @@ def granted_claim(
 ) -> Claim:
     """Return the claim for a slot that was granted, with the rule that had to be lifted for it.
 
-    It keeps what events have told of the appointment, but the visit has not begun.
+    It keeps the facts that events have reported about the appointment, but the visit has not begun.
     """
     version = max(request.appointment_version, previous.appointment_version if previous else 0)
     requested = previous is not None and previous.requested

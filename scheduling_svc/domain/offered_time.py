@@ -57,14 +57,14 @@ def offered_minutes(doctor: DoctorTerms, absences: Iterable[tuple[int, int]], qu
         return {}
     frame = query.frame
     offered = (doctor.hours.expand(frame, 1)[0] - Bitmap.of_spans(absences, frame)).bits
-    minutes, days = Counter[str](), _Days(frame, offered)
+    minutes, days = Counter[str](), _GrainCounter(frame, offered)
     for key, span in query.parts():
         if count := days.count(span):
             minutes[key] += count * GRAIN_MINUTES
     return dict(minutes)
 
 
-class _Days:
+class _GrainCounter:
     """Counts bits of a long bitmap. It keeps the bits of one day at a time, because shifting the whole bitmap for each hour is slow."""
 
     def __init__(self, frame: Span, bits: int) -> None:

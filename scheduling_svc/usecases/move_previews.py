@@ -37,10 +37,10 @@ class MovePreviewing:
         """Return for each move whether it can be made, and the nearest start where it cannot."""
         async with self.store.read() as calendar:
             planner = MovePlanner(calendar, planned.by.caller, self.now())
-            kept = [await planner.preview_as_planned(move) for move in planned.moves]
+            as_planned = [await planner.preview_as_planned(move) for move in planned.moves]
             return [
                 preview if preview.code is None else await planner.propose(move, preview)
-                for move, preview in zip(planned.moves, kept, strict=True)
+                for move, preview in zip(planned.moves, as_planned, strict=True)
             ]
 
 
@@ -97,10 +97,10 @@ class MovePlanner:
         except Refusal:
             return refused
         grid = await self._load_grid(target, overlap(target.day, target.service.bookable_starts(self.now)))
-        near = [free.start for free in nearest_starts(grid, target.start, limit=1)]
-        if not near:
+        nearest = [free.start for free in nearest_starts(grid, target.start, limit=1)]
+        if not nearest:
             return refused
-        start = min(near, key=lambda start: (abs(start - target.start), start))
+        start = min(nearest, key=lambda start: (abs(start - target.start), start))
         self._plan(target, start)
         return refused.model_copy(update={"starts_at": instant_of(start)})
 

@@ -1,4 +1,4 @@
-"""What admin-service asks for its reports: the time that doctors offer, and the next free appointments of all services."""
+"""The figures of the calendar for the reports of admin-service: the time that doctors offer, and the next free appointments."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_WINDOW = 62 * DAY
 
 @dataclass(frozen=True, slots=True)
 class ReportFigures:
-    """The figures of the calendar. They come from stored rules only, so that doctor-service is not asked."""
+    """The figures of the calendar. They come from stored rules only, so that doctor-service is not called."""
 
     store: ReportCalendar
     now: Clock
@@ -47,28 +47,28 @@ class ReportFigures:
         They are those that a patient can book. With more than one, they are also given for each doctor.
         """
         services = await self._list_services(limit, after)
-        found = []
+        available = []
         for service in services:
-            found.append(await self._find_next(service, count))
+            available.append(await self._find_next(service, count))
             await asyncio.sleep(0)
-        return found
+        return available
 
     @retry_on_abort
     async def _find_next(self, service: ServiceTerms, count: int) -> ServiceAvailability:
-        """Search one day, then two, four and so on up to the horizon, until enough is found: for any doctor, or for each of several."""
+        """Search one day, then two, four and so on up to the horizon, until there are `count` starts for any doctor, or for each."""
         viewer = Viewer(self.now())
-        candidates, starts = service.bookable_starts(viewer.now), dict[UUID, list[int]]()
-        days, begin, is_found = 1, candidates.start, False
+        candidates = service.bookable_starts(viewer.now)
+        days, begin, has_enough = 1, candidates.start, False
         async with self.store.read() as calendar:
             offer = await load_offer(calendar, service.id)
             offer = replace(offer, doctors=[doctor for doctor in offer.doctors if doctor.active and doctor.accepting_patients])
-            starts = {doctor.id: [] for doctor in offer.doctors}
-            while begin < candidates.stop and offer.doctors and not is_found:
+            starts: dict[UUID, list[int]] = {doctor.id: [] for doctor in offer.doctors}
+            while begin < candidates.stop and offer.doctors and not has_enough:
                 window = range(begin, min(candidates.stop, begin + min(days * DAY, MAX_WINDOW)))
                 for grid in await load_grids(calendar, offer, window, viewer):
                     starts[grid.doctor.id] = successive_starts(free_starts(grid), offer.service, starts[grid.doctor.id], count)
                 offer = replace(offer, doctors=[doctor for doctor in offer.doctors if len(starts[doctor.id]) < count])
-                is_found = count == 1 and any(starts.values())
+                has_enough = count == 1 and any(starts.values())
                 days, begin = days * 2, window.stop
                 await asyncio.sleep(0)
         return _availability(service, starts, count)

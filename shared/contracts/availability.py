@@ -1,4 +1,4 @@
-"""What scheduling-service tells admin-service for the reports: the time that doctors offer, and the next free appointments."""
+"""What scheduling-service sends to admin-service for the reports: the time that doctors offer, and the next free appointments."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class DoctorAvailability(ReadModel):
 
 
 class ServiceAvailability(ReadModel):
-    """The first free appointments for a service with any doctor, and where they were asked for, with each doctor who offers it."""
+    """The first free appointments for a service with any doctor, and with more than one, also with each doctor who offers it."""
 
     service_id: UUID
     specialty: str | None

@@ -1,4 +1,4 @@
-"""What appointment-service tells other services about all appointments: ids, times and states, and names to show.
+"""What appointment-service sends to other services about all appointments: ids, times and states, and names to show.
 
 patient-service keeps the booking history from it, admin-service the reports.
 """

@@ -1,4 +1,4 @@
-"""The clinic as all services know it: what an admin has set, and what counts where nothing is set."""
+"""The clinic's settings, and the clinic with the values that are in effect, as all services use them."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from shared.contracts.identity import SERVICE_ID_NAMESPACE
 from shared.contracts.values import ReadModel
 
 CLINIC_ID: UUID = derive_id(SERVICE_ID_NAMESPACE, "clinic")
-"""What the event and the audit line about a change of the settings are about: an installation has one clinic."""
+"""The subject of the event and of the audit line about a change of the settings. An installation has one clinic."""
 LOGO_PATH = "/clinic/logo"
 
 
 class RetentionPeriods(ReadModel):
-    """How long the clinic keeps what it has, in years or days; None where the environment of the service that keeps it decides."""
+    """How long the clinic keeps its data, in years or days. None stands for the period of the service's environment."""
 
     records_years: int | None = None
     visits_years: int | None = None
@@ -31,10 +31,10 @@ class RetentionPeriods(ReadModel):
 
 
 class ClinicSettings(ReadModel):
-    """The body of `GET /internal/settings`: what an admin has set. A field that is None was not set.
+    """The body of `GET /internal/settings`: the settings of an admin. A field that is None was not set.
 
-    The first of `languages` (BCP 47) is that of people who gave none. `former_retention` are the periods that were set in the last days: a
-    shorter one does not count yet. `version` is 1 until something is set for the first time.
+    The first of `languages` (BCP 47) is that of people who gave none. `former_retention` are the periods that were set in the last days:
+    while they are longer than the present ones, they are in effect. `version` is 1 until something is set for the first time.
     """
 
     name: str | None = None
@@ -53,7 +53,7 @@ class ClinicSettings(ReadModel):
 
 @dataclass(frozen=True, slots=True)
 class ClinicProfile:
-    """The clinic with the values that count now: `time_zone` is IANA, `locale` the BCP 47 tag of people who gave none.
+    """The clinic with the values that are in effect: `time_zone` is IANA, `locale` the BCP 47 tag of people who gave none.
 
     The address, like all other texts but the cancellation policy, is on one line.
     """
@@ -86,13 +86,13 @@ class ClinicProfile:
     def retention_of(self, period: str, default: int) -> int:
         """Return how long something is kept, in the unit of the field `period` of RetentionPeriods.
 
-        `default` is the environment's value. A shorter period counts only when it is set for some days, so that it can be undone before
-        anything is deleted.
+        `default` is the environment's value. A shorter period takes effect only after some days, so that it can be undone before anything
+        is deleted.
         """
         return max(getattr(periods, period) or default for periods in (self.retention, *self.former_retention))
 
 
 MAX_SETTINGS_AGE = timedelta(minutes=1)
-"""How old the settings are at most that an instance uses, while admin-service answers."""
+"""The largest age of the settings that an instance uses, while admin-service answers."""
 CurrentClinic = Callable[[], ClinicProfile]
-"""Returns the clinic with the values that count now."""
+"""Returns the clinic with the values that are in effect."""

@@ -1,4 +1,4 @@
-"""The names of doctors and services as they are now, which doctor-service tells admin-service for the reports."""
+"""The names of doctors and services as they are now, which doctor-service sends to admin-service for the reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What services report to the audit trail, in the transaction of what happened."""
+"""The lines that services report to the audit trail, in the transaction of the change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.kit.ids import new_id
 from shared.kit.logs import request_id
 
 State = Mapping[str, str | None]
-MAX_NAMES = 100  # the longest value of a state
+MAX_VALUE_LENGTH = 100  # of a value of a state, in characters
 
 
 def audit_event(
@@ -28,7 +28,7 @@ def audit_event(
     after: State | None = None,
     row_id: UUID | None = None,
 ) -> AuditRecorded:
-    """Return the event of something that was done, with a new id and the id of the present request.
+    """Return the event of an action that was done, with a new id and the id of the present request.
 
     `subject_id` is the person, or the thing if it is of no person. `before` and `after` have codes, ids and instants only. The relation is
     `self` for one's own data, otherwise the role. Raises KeyError for an action that the service has not declared in AUDIT_ACTIONS.
@@ -66,4 +66,4 @@ def changed_states(before: State, after: State) -> tuple[dict[str, str | None], 
 def changed_fields(changes: Mapping[str, object], version: int) -> State:
     """Return what the audit trail shows of changed fields whose values may be texts: their names, and the new version."""
     names = " ".join(sorted(changes))
-    return {"fields": names if len(names) <= MAX_NAMES else f"{names[: MAX_NAMES - 1]}…", "version": str(version)}
+    return {"fields": names if len(names) <= MAX_VALUE_LENGTH else f"{names[: MAX_VALUE_LENGTH - 1]}…", "version": str(version)}

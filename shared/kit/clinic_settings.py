@@ -28,15 +28,16 @@ class SettingsCopy(Protocol):
 
 
 class ClinicFollower:
-    """Knows the clinic with the settings that count now: a call returns them.
+    """Follows the clinic's settings. A call returns the clinic with the present ones.
 
-    `defaults` are from the environment and count where nothing is set. Settings that were fetched once count until others are fetched.
+    `defaults` are from the environment, and are used where an admin has set nothing. Fetched settings are used until others are fetched.
     """
 
     def __init__(self, defaults: ClinicProfile, fetch: FetchSettings, copy: SettingsCopy, now: Clock) -> None:
         self.defaults, self._fetch, self._copy, self._now = defaults, fetch, copy, now
         self._clinic = defaults
         self._fetched_at: datetime | None = None
+        self._announcements = 0
         self.wake: Callable[[], None] = lambda: None
 
     def __call__(self) -> ClinicProfile:
@@ -49,22 +50,23 @@ class ClinicFollower:
             self._clinic = self.defaults.with_settings(stored)
 
     async def announce(self, _event: SettingsChanged) -> None:
-        """Have changed settings fetched at once."""
+        """Have changed settings fetched at once, also if a fetch that began before the change is under way."""
         self._fetched_at = None
+        self._announcements += 1
         self.wake()
 
     async def refresh(self) -> int:
-        """Fetch the settings if they may be outdated; return 1 if they were others, else 0. Raises Unavailable."""
-        now = self._now()
+        """Fetch the settings if they may be outdated; return 1 if they have changed, else 0. Raises Unavailable."""
+        now, announcements = self._now(), self._announcements
         if self._fetched_at is not None and timedelta() <= now - self._fetched_at < MAX_SETTINGS_AGE:
             return 0
-        settings = await self._fetch()
+        settings, is_changed = await self._fetch(), False
         if (clinic := self.defaults.with_settings(settings)) != self._clinic:
             await retry_transaction(lambda: self._copy.store(settings))
-            self._clinic, self._fetched_at = clinic, now
-            return 1
-        self._fetched_at = now
-        return 0
+            self._clinic, is_changed = clinic, True
+        if announcements == self._announcements:
+            self._fetched_at = now
+        return int(is_changed)
 
 
 def fetch_from(admin: ServiceClient) -> FetchSettings:

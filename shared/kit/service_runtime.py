@@ -126,10 +126,10 @@ class ServiceRuntime:
         return relay, holder
 
     async def follow_clinic(self, copy: SettingsCopy, *, fetch: FetchSettings | None = None, **defaults: Any) -> ClinicFollower:
-        """Return what knows the clinic with the settings that count now; they are fetched again within a minute of a change.
+        """Return the follower of the clinic's settings, which fetches them again within a minute of a change.
 
-        `defaults` replace values of the environment, which count where nothing is set. admin-service, which owns the settings, passes
-        `fetch`.
+        `defaults` replace values of the environment, which are used where an admin has set nothing. admin-service, which owns the settings,
+        passes `fetch`.
         """
         environment = {"name": self.settings.clinic_name, "time_zone": self.settings.time_zone, "locale": self.settings.locale}
         clinic = ClinicProfile(**environment | {"languages": (self.settings.locale,)} | defaults)

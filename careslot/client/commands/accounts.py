@@ -132,7 +132,7 @@ def _read_line() -> str:
 def _warn_without_encryption(session: ClientSession) -> None:
     parts = urlsplit(session.url)
     if parts.scheme == "http" and parts.hostname not in LOOPBACK:
-        session.printer.note(f"Careful: {session.url} is not encrypted. Others in the network can read the password.")
+        session.printer.print_note(f"Careful: {session.url} is not encrypted. Others in the network can read the password.")
 
 
 def _signed_in_as(session: ClientSession, name: str, profile: PlatformProfile) -> str | None:

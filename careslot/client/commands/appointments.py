@@ -19,8 +19,8 @@ from careslot.client.session import ClientSession
 
 POLL_SECONDS = 2.0
 MAX_SECONDS_PENDING = 90.0  # the platform settles a pending booking within a minute
-CANDIDATES = 20
-TAKEN_MEANWHILE = ("slot_taken", "slot_held", "patient_busy")  # the next time may still be free
+MAX_STARTS = 20  # that are tried for the earliest time
+CODES_OF_TAKEN_TIMES = ("slot_taken", "slot_held", "patient_busy")  # the next time may still be free
 
 
 class LiftableRule(StrEnum):
@@ -80,7 +80,7 @@ def book(
     else:
         starts_at = instant_option(session, at)
         appointment = session.api.send("POST", "/appointments", booking | {"doctor_id": doctor_id, "starts_at": starts_at})
-    appointment = _follow_pending(session, appointment)
+    appointment = _wait_while_pending(session, appointment)
     session.printer.print_document(appointment, APPOINTMENT_DETAILS, headline=str(appointment["status"]))
     if appointment["status"] == "refused":
         raise RequestRefused({"status": 409, "code": "refused", "detail": "The booking was refused."})
@@ -132,9 +132,8 @@ def cancel(
     yes: Yes = False,
 ) -> None:
     """Cancel an appointment. Its time can then be booked by others."""
-    confirm_for_visit(session, id, "Cancel", yes=yes)
-    path = f"/appointments/{session.appointment_id(id)}/cancel"
-    appointment = session.api.send("POST", path, {"reason": reason} if reason else {})
+    appointment_id = confirm_visit(session, id, "Cancel", yes=yes)
+    appointment = session.api.send("POST", f"/appointments/{appointment_id}/cancel", {"reason": reason} if reason else {})
     session.printer.print_document(appointment, APPOINTMENT_DETAILS, headline="cancelled")
 
 
@@ -183,19 +182,24 @@ def override_of(code: LiftableRule | None, reason: str | None) -> dict[str, Any]
     if code is None:
         raise UsageFault("--reason says why a rule is lifted: it needs --override. Why the patient comes is --visit-reason.")
     if not (reason or "").strip():
-        raise UsageFault("--override needs --reason: who reads the audit trail must see why.")
+        raise UsageFault("--override needs --reason: the audit trail must say why the rule was lifted.")
     return {"override": {"code": code.value, "reason": reason}}
 
 
-def confirm_for_visit(session: ClientSession, id: str, verb: str, *, yes: bool) -> None:
-    """Ask whether to go on, naming the visit, so that a mistyped id is noticed. In a script nothing is asked, and `--yes` is needed."""
+def confirm_visit(session: ClientSession, text: str, verb: str, *, yes: bool) -> str:
+    """Return the id of the appointment that a text names, once the person at the terminal has confirmed that it is meant.
+
+    The question names the visit, so that a mistyped id is noticed. In a script there is no question, and `--yes` is needed.
+    """
     if yes or not session.environment.terminals.input:
         session.confirm(f"{verb} this appointment?", yes=yes)
-        return
-    appointment = session.api.get(f"/appointments/{session.appointment_id(id)}")
+        return session.appointment_id(text)
+    appointment_id = session.appointment_id(text)
+    appointment = session.api.get(f"/appointments/{appointment_id}")
     texts = {column.title: session.printer.texts.value(column, appointment) for column in APPOINTMENT}
     visit = f"{texts['service']} of {texts['patient']} with {texts['doctor']} on {texts['start']} ({session.zone.key})"
     session.confirm(f"{verb} {visit}?", yes=False)
+    return appointment_id
 
 
 def _check_time_options(at: str | None, earliest: bool, not_before: str | None) -> None:
@@ -227,7 +231,7 @@ def _try_in_order(starts: Iterator[dict[str, Any]], send: Callable[[dict[str, An
         try:
             return send(slot)
         except RequestRefused as latest:
-            if latest.problem_code not in TAKEN_MEANWHILE:
+            if latest.problem_code not in CODES_OF_TAKEN_TIMES:
                 raise
             refusal = latest
     raise refusal
@@ -242,7 +246,7 @@ def _earliest_starts(
     moved_id: str | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield the earliest free starts as `{doctor_id, starts_at}`."""
-    params: dict[str, Any] = {"service_id": service_id, "from": instant_option(session, not_before), "limit": CANDIDATES}
+    params: dict[str, Any] = {"service_id": service_id, "from": instant_option(session, not_before), "limit": MAX_STARTS}
     if doctor_id == ANY_DOCTOR:
         free = session.api.get("/slots/earliest", **params, **filters)
     else:
@@ -251,13 +255,13 @@ def _earliest_starts(
         yield {"doctor_id": slot["doctor_id"], "starts_at": slot["starts_at"]}
 
 
-def _follow_pending(session: ClientSession, appointment: dict[str, Any]) -> dict[str, Any]:
+def _wait_while_pending(session: ClientSession, appointment: dict[str, Any]) -> dict[str, Any]:
     """Wait until a pending booking is settled, and return it. It is returned as it is when that takes too long."""
-    waited = 0.0
-    while appointment["status"] == "pending" and waited < MAX_SECONDS_PENDING:
-        if waited == 0:
-            session.printer.note("The calendar has not answered yet; waiting until the booking is settled.")
+    waited_seconds = 0.0
+    while appointment["status"] == "pending" and waited_seconds < MAX_SECONDS_PENDING:
+        if waited_seconds == 0:
+            session.printer.print_note("The calendar has not answered yet; waiting until the booking is settled.")
         session.environment.sleep(POLL_SECONDS)
-        waited += POLL_SECONDS
+        waited_seconds += POLL_SECONDS
         appointment = session.api.get(f"/appointments/{appointment['id']}")
     return appointment

@@ -10,7 +10,7 @@ import typer
 
 from careslot.client.columns import BULK_ITEM
 from careslot.client.commands.accounts import Yes
-from careslot.client.commands.day import visits_of
+from careslot.client.commands.day import list_visits
 from careslot.client.failures import RequestRefused, UsageFault
 from careslot.client.options import client_command
 from careslot.client.session import ClientSession
@@ -59,11 +59,11 @@ def change_many(
     if not dry_run:
         session.confirm(f"{action.value.capitalize()}: {len(chosen)} appointments?", yes=yes)
     outcomes: list[dict[str, Any]] = []
-    with session.printer.progress(action.value) as show:
-        for part in _parts(chosen):
-            moves = _proposed_moves(session, body | {"ids": part}) if take_proposals else {}
-            outcomes += _change(session, body | moves | {"ids": part, "dry_run": dry_run})
-            show(len(outcomes), total=len(chosen))
+    with session.printer.progress(action.value) as show_progress:
+        for batch in _batches(chosen):
+            moves = _proposed_moves(session, body | {"ids": batch}) if take_proposals else {}
+            outcomes += _run_bulk_change(session, body | moves | {"ids": batch, "dry_run": dry_run})
+            show_progress(len(outcomes), total=len(chosen))
     session.printer.print_list(outcomes, BULK_ITEM)
     failures = sum(outcome.get("status") in NOT_DONE for outcome in outcomes)
     if failures:
@@ -93,22 +93,22 @@ def _chosen_ids(session: ClientSession, ids: list[str], doctor: str | None, day:
         return list(dict.fromkeys(session.appointment_id(text) for text in ids))
     if not (doctor and day):
         raise UsageFault("Give ids, or --doctor and --date.")
-    visits = visits_of(session, parse_day(day, session.now), [doctor], ("booked", "requested"))
+    visits = list_visits(session, parse_day(day, session.now), [doctor], ("booked", "requested"))
     return [str(visit["id"]) for visit in visits]
 
 
-def _parts(ids: list[str]) -> Iterator[list[str]]:
+def _batches(ids: list[str]) -> Iterator[list[str]]:
     for first in range(0, len(ids), MAX_IDS):
         yield ids[first : first + MAX_IDS]
 
 
 def _proposed_moves(session: ClientSession, body: dict[str, Any]) -> dict[str, Any]:
     """Return the member `moves` of a request with the proposals of its dry run."""
-    proposals = {item["id"]: item["proposal"] for item in _change(session, body | {"dry_run": True}) if item.get("proposal")}
+    proposals = {item["id"]: item["proposal"] for item in _run_bulk_change(session, body | {"dry_run": True}) if item.get("proposal")}
     return {"moves": [{"id": id, **proposal} for id, proposal in proposals.items()]} if proposals else {}
 
 
-def _change(session: ClientSession, body: dict[str, Any]) -> list[dict[str, Any]]:
+def _run_bulk_change(session: ClientSession, body: dict[str, Any]) -> list[dict[str, Any]]:
     """Send one request, and return the outcome of each appointment once all are handled."""
     result = session.api.send("POST", "/admin/appointments/bulk", body)
     for _ in range(MAX_POLLS):

@@ -30,7 +30,7 @@ def agenda(
     if today and day:
         raise UsageFault("Give either --today or --date.")
     chosen = parse_day(day or "today", session.now)
-    visits = visits_of(session, chosen, doctor, EVERY_STATUS if cancelled else SHOWN_STATUSES)
+    visits = list_visits(session, chosen, doctor, EVERY_STATUS if cancelled else SHOWN_STATUSES)
     if session.printer.form is OutputForm.CSV:
         session.printer.print_list(visits, APPOINTMENT)
     elif session.printer.form is OutputForm.JSON:
@@ -43,7 +43,7 @@ def watch(
     session: ClientSession,
     day: DayOption = None,
     doctor: DoctorFilter = None,
-    every: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two looks.")] = 5.0,
+    every: Annotated[float, typer.Option(min=1, max=3600, help="Seconds between two requests.")] = 5.0,
 ) -> None:
     """Follow a day live, until Ctrl-C: on a terminal as a table, elsewhere with a line for each change (with --json a JSON document)."""
     if session.printer.form is OutputForm.CSV:
@@ -52,7 +52,7 @@ def watch(
     try:
         _follow(session, day or "today", doctor_ids, every)
     except KeyboardInterrupt:
-        session.printer.note("stopped")
+        session.printer.print_note("stopped")
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -62,33 +62,33 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def _follow(session: ClientSession, day: str, doctor_ids: list[str], every: float) -> None:
-    """Show the day again and again. While the platform does not answer, the last state stays."""
+    """Show the day again after each pause. While the platform does not answer, the last state stays."""
     known: dict[str, dict[str, Any]] | None = None
-    is_away = False
+    is_unreachable = False
     while True:
         chosen = parse_day(day, session.now)
         try:
-            visits = {visit["id"]: visit for visit in visits_of(session, chosen, doctor_ids, EVERY_STATUS)}
-            is_away = False
+            visits = {visit["id"]: visit for visit in list_visits(session, chosen, doctor_ids, EVERY_STATUS)}
+            is_unreachable = False
         except (Unreachable, RequestRefused) as failure:
             if known is None or not is_temporary(failure):
                 raise
-            if not is_away:
-                session.printer.note(f"{failure.detail} Trying again every {every:g} seconds.")
-            is_away, visits = True, known
+            if not is_unreachable:
+                session.printer.print_note(f"{failure.detail} Trying again every {every:g} seconds.")
+            is_unreachable, visits = True, known
         if visits != known:
-            _show(session, chosen, known, visits)
+            _show_changes(session, chosen, known, visits)
         known = visits
         session.environment.sleep(every)
 
 
 def is_temporary(failure: Unreachable | RequestRefused) -> bool:
-    """Return whether the platform may answer later: it is away, fails, or has had too many requests."""
+    """Return whether the platform may answer later: it cannot be reached, fails, or refuses because of a limit."""
     return failure.exit_code == Unreachable.exit_code or (isinstance(failure, RequestRefused) and failure.status == 429)
 
 
-def _show(session: ClientSession, day: date, known: dict[str, dict[str, Any]] | None, visits: dict[str, dict[str, Any]]) -> None:
-    """Show what is new: the whole table on a terminal, else what changed. The first look is complete."""
+def _show_changes(session: ClientSession, day: date, known: dict[str, dict[str, Any]] | None, visits: dict[str, dict[str, Any]]) -> None:
+    """Show the visits of a day: the whole table on a terminal, otherwise the changes since `known`, which is None at first."""
     if session.printer.form is OutputForm.TABLE and session.environment.terminals.output:
         session.printer.tables.clear()
         shown = [_with_time(visit, session) for visit in visits.values() if visit["status"] in SHOWN_STATUSES]
@@ -113,7 +113,7 @@ def _print_change(session: ClientSession, before: dict[str, Any] | None, visit: 
     session.printer.print_text(f"{session.now:%H:%M:%S}  {_with_time(shown, session)['time']}  {status}  {'  '.join(texts)}  {shown['id']}")
 
 
-def visits_of(session: ClientSession, day: date, doctors: list[str] | None, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
+def list_visits(session: ClientSession, day: date, doctors: list[str] | None, statuses: tuple[str, ...]) -> list[dict[str, Any]]:
     """Return the visits that start on a day of the session's zone, in the order of their times."""
     params = {
         "from": to_api(start_of_day(day, session.zone)),

@@ -24,12 +24,12 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only check the file, an
 
 def import_doctors(session: ClientSession, file: CsvFile, dry_run: DryRun = False) -> None:
     """Create doctors from a CSV file. Exits with 1 if a row failed; the others are created."""
-    _import(session, "doctors", file, dry_run)
+    _import_file(session, "doctors", file, dry_run)
 
 
 def import_patients(session: ClientSession, file: CsvFile, dry_run: DryRun = False) -> None:
     """Create patients from a CSV file. Exits with 1 if a row failed; the others are created."""
-    _import(session, "patients", file, dry_run)
+    _import_file(session, "patients", file, dry_run)
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -38,16 +38,16 @@ def add_commands(app: typer.Typer) -> None:
     client_command(app, "import-patients")(import_patients)
 
 
-def _import(session: ClientSession, noun: str, file: Path, dry_run: bool) -> None:
+def _import_file(session: ClientSession, noun: str, file: Path, dry_run: bool) -> None:
     """Send a file, follow the import, and print the rows that failed. A second import of a file creates nothing twice."""
     from careslot.client.api import ClientRequest, new_key
 
     content = read_file(file)
     headers = {"Content-Type": "text/csv"}
     params = {"dry_run": "true"} if dry_run else {}
-    with session.printer.progress(f"importing {noun}") as show:
+    with session.printer.progress(f"importing {noun}") as show_progress:
         request = ClientRequest("POST", f"/admin/{noun}/import", params, content=content, headers=headers, key=new_key())
-        result = _follow(session, session.api.json_of(request), show)
+        result = _wait_until_done(session, session.api.request_json(request), show_progress)
     _print_result(session, result)
     if result["failed"]:
         raise RequestRefused({"status": 422, "code": "rows_failed", "detail": f"{result['failed']} rows failed."})
@@ -64,17 +64,17 @@ def read_file(file: Path) -> bytes:
     except OSError as error:
         raise UsageFault(f"{file} cannot be read: {error.strerror}.") from None
     if len(content) > MAX_BYTES:
-        raise UsageFault(f"{file} is larger than 8 MiB. Split it.")
+        raise UsageFault(f"{file} is larger than 8 MiB.")
     return content
 
 
-def _follow(session: ClientSession, started: dict[str, Any], show: Callable[..., None]) -> dict[str, Any]:
+def _wait_until_done(session: ClientSession, started: dict[str, Any], show_progress: Callable[..., None]) -> dict[str, Any]:
     """Return an import that has ended, with all its rows. Raises RequestRefused if it does not end for an hour."""
     path = f"/admin/imports/{started['id']}"
-    show(started["done"], total=started["total"])
+    show_progress(started["done"], total=started["total"])
     for _ in range(MAX_POLLS):
         result = session.api.get(path, limit=PAGE_SIZE)
-        show(result["done"], total=result["total"])
+        show_progress(result["done"], total=result["total"])
         if result["status"] == "done":
             return _with_all_rows(session, path, result)
         session.environment.sleep(POLL_SECONDS)

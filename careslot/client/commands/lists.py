@@ -26,11 +26,11 @@ def read_list(
     """Return the items of a list and the cursor of the rest, with a progress bar while there are several pages."""
     items: list[dict[str, Any]] = []
     cursor = None
-    with session.printer.progress("reading") as show:
+    with session.printer.progress("reading") as show_progress:
         for page in session.api.pages(path, limit=None if everything else limit, after=after, **filters):
             items += page["items"]
             cursor = page.get("next")
-            show(len(items))
+            show_progress(len(items))
     return items, cursor
 
 

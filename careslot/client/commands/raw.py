@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from careslot.client.commands.imports import read_file
 from careslot.client.failures import UsageFault
 from careslot.client.options import OutputForm, client_command
 from careslot.client.session import ClientSession
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
-MAX_BODY_BYTES = 8 * 1024 * 1024
 
 
 def call(
@@ -33,7 +32,7 @@ def call(
         raise UsageFault("Give a method and a path, such as `careslot api GET /services`.")
     headers = {"If-Match": f'"{if_match}"'} if if_match else None
     key = key or (new_key() if verb == "POST" else None)
-    answer = session.api.answer(ClientRequest(verb, path, body=_json_body(body), headers=headers, key=key))
+    answer = session.api.send_request(ClientRequest(verb, path, body=_json_body(body), headers=headers, key=key))
     if "json" in answer.headers.get("content-type", "") and session.printer.form is not OutputForm.CSV:
         session.printer.print_json(answer.json())
     elif answer.content:
@@ -46,16 +45,10 @@ def add_commands(app: typer.Typer) -> None:
 
 
 def _json_body(text: str | None) -> Any:
-    """Return the body of a request. Raises UsageFault if it is no JSON or its file cannot be read."""
+    """Return the body of a request. Raises UsageFault if it is no JSON, or if its file cannot be read or is too large."""
     if text is None:
         return None
     try:
-        if text == "@-":
-            text = sys.stdin.read(MAX_BODY_BYTES)
-        elif text.startswith("@"):
-            text = Path(text[1:]).read_text(encoding="utf-8")
-        return json.loads(text)
-    except OSError as error:
-        raise UsageFault(f"{text[1:]} cannot be read: {error.strerror}.") from None
+        return json.loads(read_file(Path(text[1:])) if text.startswith("@") else text)
     except ValueError:
         raise UsageFault("The body is not JSON.") from None

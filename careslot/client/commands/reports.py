@@ -66,7 +66,7 @@ def _print_csv(session: ClientSession, path: str, params: dict[str, Any]) -> Non
 
     after: str | None = None
     while True:
-        answer = session.api.answer(ClientRequest("GET", path, params | {"after": after}, headers=HEADERS))
+        answer = session.api.send_request(ClientRequest("GET", path, params | {"after": after}, headers=HEADERS))
         heading, line_end, rows = answer.text.partition("\n")
         session.printer.print_part(rows if after else f"{heading}{line_end}{rows}")
         following = parse_qs(urlsplit(answer.links.get("next", {}).get("url", "")).query).get("after", [None])[0]
@@ -113,7 +113,7 @@ def _print_report(session: ClientSession, title: str, document: dict[str, Any]) 
 
 def _note_incomplete(session: ClientSession, document: dict[str, Any]) -> None:
     if not document["complete"]:
-        session.printer.note("The calendar did not answer: what it knows is missing.")
+        session.printer.print_note("The calendar did not answer: the figures that come from it are missing.")
 
 
 def _names_of_keys(session: ClientSession, group: str) -> dict[str, str]:

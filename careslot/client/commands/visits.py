@@ -8,55 +8,55 @@ import typer
 
 from careslot.client.columns import APPOINTMENT_DETAILS
 from careslot.client.commands.accounts import Yes
-from careslot.client.commands.appointments import AppointmentId, confirm_for_visit
+from careslot.client.commands.appointments import AppointmentId, confirm_visit
 from careslot.client.options import client_command
 from careslot.client.session import ClientSession
 
 
 def check_in(session: ClientSession, id: AppointmentId) -> None:
     """Note that the patient has arrived."""
-    _act(session, id, "check-in", "checked in")
+    _change_visit(session, id, "check-in", "checked in")
 
 
 def start(session: ClientSession, id: AppointmentId) -> None:
     """Note that the visit has begun."""
-    _act(session, id, "start", "started")
+    _change_visit(session, id, "start", "started")
 
 
 def complete(session: ClientSession, id: AppointmentId) -> None:
     """Note that the visit has ended."""
-    _act(session, id, "complete", "completed")
+    _change_visit(session, id, "complete", "completed")
 
 
 def mark_missed(session: ClientSession, id: AppointmentId, yes: Yes = False) -> None:
     """Note that the patient did not come."""
-    confirm_for_visit(session, id, "Note a no-show for", yes=yes)
-    _act(session, id, "no-show", "missed")
+    appointment_id = confirm_visit(session, id, "Note a no-show for", yes=yes)
+    _change_visit(session, appointment_id, "no-show", "missed")
 
 
 def undo(session: ClientSession, id: AppointmentId) -> None:
     """Undo a check-in, a cancellation, a declined request or a no-show, if the time is still free."""
-    _act(session, id, "restore", "restored")
+    _change_visit(session, id, "restore", "restored")
 
 
 def approve(session: ClientSession, id: AppointmentId) -> None:
     """Approve a requested appointment."""
-    _act(session, id, "approve", "approved")
+    _change_visit(session, id, "approve", "approved")
 
 
 def decline(
     session: ClientSession, id: AppointmentId, reason: Annotated[str | None, typer.Option("--reason", help="Why.")] = None, yes: Yes = False
 ) -> None:
     """Decline a requested appointment."""
-    confirm_for_visit(session, id, "Decline", yes=yes)
-    _act(session, id, "decline", "declined", {"reason": reason} if reason else {})
+    appointment_id = confirm_visit(session, id, "Decline", yes=yes)
+    _change_visit(session, appointment_id, "decline", "declined", {"reason": reason} if reason else {})
 
 
 def reassign(
     session: ClientSession, id: AppointmentId, doctor: Annotated[str, typer.Option("--doctor", help="Name or id of the other doctor.")]
 ) -> None:
     """Give an appointment to another doctor, at the same time."""
-    _act(session, id, "reassign", "reassigned", {"doctor_id": session.lookup.doctor(doctor)})
+    _change_visit(session, id, "reassign", "reassigned", {"doctor_id": session.lookup.doctor(doctor)})
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -71,6 +71,6 @@ def add_commands(app: typer.Typer) -> None:
     client_command(app, "reassign")(reassign)
 
 
-def _act(session: ClientSession, id: str, action: str, headline: str, body: dict[str, str] | None = None) -> None:
+def _change_visit(session: ClientSession, id: str, action: str, headline: str, body: dict[str, str] | None = None) -> None:
     appointment = session.api.send("POST", f"/appointments/{session.appointment_id(id)}/{action}", body or {})
     session.printer.print_document(appointment, APPOINTMENT_DETAILS, headline=headline)

@@ -74,6 +74,20 @@ async def test_settings_are_fetched_again_after_a_minute_and_at_once_after_a_cha
     assert (await follower.refresh(), follower().name) == (1, "Other")
 
 
+async def test_a_change_that_is_announced_while_settings_are_fetched_is_fetched_next() -> None:
+    admin = FakeAdmin()
+
+    async def fetch_before_the_change() -> ClinicSettings:
+        before = await admin.fetch()
+        admin.settings = ClinicSettings(name="Praxis", version=2)
+        await follower.announce(CHANGED)
+        return before
+
+    follower = ClinicFollower(DEFAULTS, fetch_before_the_change, admin, MovableClock(NOON, running=False))
+    assert (await follower.refresh(), follower().name) == (0, "Careslot Clinic")
+    assert (await follower.refresh(), follower().name) == (1, "Praxis")
+
+
 async def test_an_outage_changes_nothing_and_a_restart_in_it_uses_the_copy() -> None:
     admin = FakeAdmin()
     follower, clock = a_follower(admin)

@@ -108,7 +108,7 @@ def test_staff_book_for_a_patient_by_name_and_lift_a_rule_with_a_reason(platform
     ],
     ids=lambda arguments: " ".join(arguments) or "nothing",
 )
-def test_what_cannot_be_meant_is_exit_code_2_and_books_nothing(platform: FakePlatform, arguments: list[str]) -> None:
+def test_wrong_options_are_exit_code_2_and_book_nothing(platform: FakePlatform, arguments: list[str]) -> None:
     assert platform.run("book", "--service", "Check-up", *arguments).exit_code == 2
     assert platform.sent("POST /appointments") == []
 
@@ -206,6 +206,19 @@ def test_a_cancellation_asks_at_a_terminal_and_names_the_visit(platform: FakePla
     assert platform.sent(f"POST /appointments/{APPOINTMENT_ID}/cancel") == []
     assert platform.run("cancel", APPOINTMENT_ID, "--reason", "ill", stdin="y\n").exit_code == 0
     assert platform.body(f"POST /appointments/{APPOINTMENT_ID}/cancel") == {"reason": "ill"}
+
+
+def test_the_visit_that_was_confirmed_is_cancelled_even_if_the_patients_visits_change_meanwhile(platform: FakePlatform) -> None:
+    platform.terminals = Terminals(True, False, False)
+    platform.answer("GET /appointments", page(an_appointment()), page(an_appointment(id=SERVICE_ID)))
+    platform.answer(f"GET /appointments/{APPOINTMENT_ID}", booked())
+    platform.answer(f"POST /appointments/{APPOINTMENT_ID}/cancel", booked(status="cancelled"))
+    platform.answer(f"POST /appointments/{APPOINTMENT_ID}/decline", booked(status="declined"))
+    platform.answer(f"POST /appointments/{APPOINTMENT_ID}/no-show", booked(status="missed"))
+    assert platform.run("cancel", "mina park", stdin="y\n").exit_code == 0
+    for command in ("decline", "no-show"):
+        platform.answer("GET /appointments", page(an_appointment()), page(an_appointment(id=SERVICE_ID)))
+        assert platform.run(command, "mina park", stdin="y\n").exit_code == 0
 
 
 def test_a_script_cancels_with_yes_only(platform: FakePlatform) -> None:

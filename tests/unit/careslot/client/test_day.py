@@ -88,10 +88,10 @@ def test_a_followed_day_is_a_table_on_a_terminal(platform: FakePlatform, monkeyp
     assert text.count("Mina Park") == 1, "a cancelled visit leaves the table"
 
 
-def test_a_platform_that_goes_away_is_waited_for(platform: FakePlatform) -> None:
-    away: list[Any] = [httpx.ConnectError("refused")] * 4
+def test_a_followed_day_goes_on_when_the_platform_answers_again(platform: FakePlatform) -> None:
+    unreachable: list[Any] = [httpx.ConnectError("refused")] * 4
     limited = problem(429, "rate_limited", {"retry-after": "3600"})
-    answers = (page(an_appointment()), *away, problem(503, "unavailable"), limited, page(an_appointment(status="checked_in")))
+    answers = (page(an_appointment()), *unreachable, problem(503, "unavailable"), limited, page(an_appointment(status="checked_in")))
     platform.answer(ROUTE, *answers)
     platform.interrupt_after_sleeps = 3 + 5
     ran = platform.run("watch")

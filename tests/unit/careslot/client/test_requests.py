@@ -37,11 +37,11 @@ def test_the_auditor_reads_the_options_of_all_commands_in_both_places(platform: 
 
 
 @pytest.mark.parametrize("command", ["check", "healthcheck"])
-def test_what_does_not_use_the_api_prints_json_too(platform: FakePlatform, command: str) -> None:
+def test_a_command_that_does_not_use_the_api_also_prints_json(platform: FakePlatform, command: str) -> None:
     options = ("--url", "http://127.0.0.1:1") if command == "healthcheck" else ()
     ran = platform.run("--json", *options, command)
     assert ran.exit_code > 0
-    assert json.loads(ran.stdout).keys() <= {"faults", "warnings", "url", "health"}
+    assert json.loads(ran.stdout).keys() == ({"url", "health"} if command == "healthcheck" else {"faults", "warnings"})
 
 
 def test_an_option_that_a_command_does_not_have_is_refused_and_not_ignored(platform: FakePlatform) -> None:
@@ -81,7 +81,7 @@ def test_a_list_follows_its_pages_up_to_the_limit(platform: FakePlatform) -> Non
     assert "There is more" in platform.run("doctors").stderr
 
 
-def test_a_limit_of_the_server_is_waited_for(platform: FakePlatform) -> None:
+def test_a_command_waits_as_long_as_a_limit_of_the_server_asks(platform: FakePlatform) -> None:
     platform.answer("GET /doctors", problem(429, "rate_limited", {"retry-after": "7"}), page(DOCTOR))
     ran = platform.run("doctors")
     assert (ran.exit_code, platform.slept) == (0, [7.0])
@@ -126,10 +126,17 @@ def test_a_platform_that_cannot_be_reached_is_one_line_and_exit_code_4(platform:
     assert json.loads(platform.run("doctors", "--json").stderr)["code"] == "unreachable"
 
 
-def test_a_short_fault_of_the_network_is_not_seen(platform: FakePlatform) -> None:
-    platform.answer("GET /doctors", httpx.ConnectError("refused"), httpx.ReadError("reset"), page(DOCTOR))
+def test_a_request_that_the_network_interrupts_is_sent_again(platform: FakePlatform) -> None:
+    disconnected = httpx.RemoteProtocolError("Server disconnected without sending a response.")
+    platform.answer("GET /doctors", httpx.ConnectError("refused"), httpx.ReadError("reset"), disconnected, page(DOCTOR))
     assert platform.run("doctors").exit_code == 0
-    assert platform.slept == [0.5, 1.0]
+    assert platform.slept == [0.5, 1.0, 2.0]
+
+
+def test_a_server_that_does_not_speak_http_is_called_once(platform: FakePlatform) -> None:
+    platform.answer("GET /doctors", httpx.RemoteProtocolError("illegal status line"))
+    assert platform.run("doctors").exit_code == 4
+    assert (len(platform.requests), platform.slept) == (1, [])
 
 
 def test_a_change_without_a_key_is_not_sent_again_after_it_may_have_arrived(platform: FakePlatform) -> None:
@@ -148,7 +155,7 @@ def test_the_exit_code_says_what_kind_of_refusal_it_was(platform: FakePlatform, 
     assert platform.run("doctors").exit_code == exit_code
 
 
-def test_an_answer_of_any_size_is_given_up(platform: FakePlatform) -> None:
+def test_a_response_that_is_too_large_is_not_read_to_its_end(platform: FakePlatform) -> None:
     parts = 0
 
     def endless() -> Iterator[bytes]:
@@ -172,7 +179,7 @@ def test_a_list_as_csv_is_printed_page_by_page(platform: FakePlatform) -> None:
     assert (ran.exit_code, len(ran.stdout.splitlines())) == (4, 2)
 
 
-def test_an_address_that_has_moved_is_told(platform: FakePlatform) -> None:
+def test_the_new_address_of_a_platform_that_has_moved_is_named(platform: FakePlatform) -> None:
     platform.answer("GET /doctors", httpx.Response(301, headers={"location": "https://new.example/doctors"}))
     ran = platform.run("doctors")
     assert (ran.exit_code, "https://new.example/doctors" in ran.stderr) == (4, True)
@@ -186,7 +193,7 @@ def test_a_list_whose_cursor_does_not_move_on_ends(platform: FakePlatform) -> No
 @pytest.mark.parametrize(
     "answer", [httpx.Response(200, text="<html>"), httpx.Response(200, json=[]), httpx.Response(302), httpx.Response(502)]
 )
-def test_a_server_that_is_no_platform_is_named(platform: FakePlatform, answer: httpx.Response) -> None:
+def test_a_server_that_is_no_platform_ends_the_command(platform: FakePlatform, answer: httpx.Response) -> None:
     platform.answer("GET /doctors", answer)
     ran = platform.run("doctors")
     assert ran.exit_code == 4
@@ -210,7 +217,7 @@ def test_an_interrupted_command_ends_with_130_and_without_a_traceback(platform: 
     assert (ran.exit_code, ran.output) == (130, "")
 
 
-def test_any_operation_can_be_called(platform: FakePlatform) -> None:
+def test_any_operation_of_the_api_can_be_called(platform: FakePlatform) -> None:
     platform.sign_in()
     platform.answer("GET /admin/closures", page())
     platform.answer("POST /admin/closures", httpx.Response(201, json={"id": "1"}))
@@ -222,18 +229,21 @@ def test_any_operation_can_be_called(platform: FakePlatform) -> None:
     assert platform.body("POST /admin/closures") == {"reason": "storm"}
     assert platform.sent("POST /admin/closures")[0].headers["if-match"] == '"3"'
     assert platform.run("api", "DELETE", "/admin/closures/1").stdout == ""
+    large = platform.folder.parent / "large.json"
+    large.write_bytes(b'"' + b"x" * 8 * 1024 * 1024 + b'"')
     for wrong in (
         ["FETCH", "/x"],
         ["GET", "x"],
         ["GET", "//elsewhere.example"],
         ["POST", "/x", "--body", "{"],
         ["POST", "/x", "--body", "@no"],
+        ["POST", "/x", "--body", f"@{large}"],
     ):
         assert platform.run("api", *wrong).exit_code == 2
 
 
 @pytest.mark.parametrize("arguments", [["api", "POST", "/x", "--key", "clé"], ["patients", "add", "\udcff"]], ids=["key", "not UTF-8"])
-def test_what_cannot_be_sent_is_exit_code_2(platform: FakePlatform, arguments: list[str]) -> None:
+def test_an_argument_that_cannot_be_sent_is_exit_code_2(platform: FakePlatform, arguments: list[str]) -> None:
     ran = platform.run(*arguments)
     assert (ran.exit_code, ran.stdout) == (2, "")
     assert "cannot be sent" in ran.stderr

@@ -13,9 +13,11 @@ import httpx
 import pytest
 
 from careslot.client.environment import Terminals
+from careslot.client.failures import UsageFault
 from careslot.client.options import CommonOptions, Invocation
 from careslot.client.profiles import SessionFile
 from careslot.client.session import open_session
+from careslot.client.stored_files import make_private_folder, write_document
 from careslot.client.tokens import SessionTokens
 from tests.unit.careslot.client.fake_platform import ADMIN_ACCOUNT, URL, FakePlatform, page, problem
 
@@ -166,7 +168,7 @@ class FileThatAnnouncesLocks(SessionFile):
 
 def _tokens_of(platform: FakePlatform, file: SessionFile) -> SessionTokens:
     session = open_session(Invocation(platform.environment(), CommonOptions()))
-    return SessionTokens(file, platform.environment(), session.api.json_of)
+    return SessionTokens(file, platform.environment(), session.api.request_json)
 
 
 def test_a_session_that_has_ended_is_exit_code_3_and_is_forgotten(platform: FakePlatform) -> None:
@@ -243,6 +245,27 @@ def test_an_address_that_is_none_is_exit_code_2(platform: FakePlatform, url: str
     assert "is not the address of a platform" in ran.stderr
 
 
+@pytest.mark.parametrize("profiles", [{"default": {}}, {"default": None}, []], ids=["without url", "null", "list"])
+def test_a_damaged_profile_file_is_named(platform: FakePlatform, profiles: Any) -> None:
+    platform.sign_in()
+    (platform.folder / "profiles.json").write_text(json.dumps({"profiles": profiles}))
+    ran = platform.run("doctors")
+    assert (ran.exit_code, "profiles.json" in ran.stderr) == (2, True)
+
+
+def test_a_file_that_cannot_be_replaced_leaves_no_draft_with_tokens(tmp_path: Path) -> None:
+    (tmp_path / "session.json").mkdir()
+    with pytest.raises(UsageFault, match="cannot be written"):
+        write_document(tmp_path / "session.json", {"access_token": "token-1"})
+    assert [entry.name for entry in tmp_path.iterdir()] == ["session.json"]
+
+
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageFault, match="cannot be created"):
+        make_private_folder(tmp_path / "file" / "careslot")
+
+
 def test_a_damaged_session_file_is_named(platform: FakePlatform) -> None:
     platform.sign_in()
     Path(platform.session_file.path).write_text("{")
@@ -261,7 +284,7 @@ def test_a_password_over_an_unencrypted_network_is_warned_about(platform: FakePl
 @pytest.mark.parametrize(
     "answer", [httpx.Response(200, text="<html>"), httpx.Response(200, json={"ok": True}), httpx.Response(200, json=[])]
 )
-def test_a_server_that_signs_in_otherwise_is_exit_code_4(platform: FakePlatform, answer: httpx.Response) -> None:
+def test_a_response_to_a_sign_in_without_tokens_is_exit_code_4(platform: FakePlatform, answer: httpx.Response) -> None:
     platform.answer("POST /auth/login", answer)
     ran = platform.run("login", "--email", "a@clinic.example", "--password-stdin", stdin="pass\n")
     assert ran.exit_code == 4
