@@ -51,6 +51,7 @@ from shared.contracts.identity import Service
 from shared.kit.clinic_settings import ClinicFollower
 from shared.kit.clock import Clock, system_clock
 from shared.kit.erasure_reports import HttpErasureReports
+from shared.kit.leases import LeaseHolder
 from shared.kit.logs import log_event
 from shared.kit.overrides import Overrides
 from shared.kit.rebuilding import ReadModelRebuilding
@@ -82,29 +83,41 @@ async def wire(app: FastAPI, settings: AdminSettings, overrides: Overrides) -> A
         runtime.provide(creation, disabling, users, trail, heads, AdminAppointments(appointments), bulk)
 
         holder = runtime.lease_holder(database, INFRASTRUCTURE)
-        report_store, availability = SqlReportStore(database, runtime.clock), HttpAvailabilityClient(runtime.client(Service.SCHEDULING))
-        names = ReportNames(HttpNameClient(runtime.client(Service.DOCTOR)), runtime.clock)
-        runtime.provide(Reports(report_store, availability, names, runtime.clock, clinic))
-        notes = AccessNotes(report_store, availability, runtime.clock, clinic)
-        visits = HttpVisitSource(runtime.client(Service.APPOINTMENT))
-        rebuilding = ReadModelRebuilding(report_store, visits, ReportVisit.of, runtime.clock)
-        report_retention = ReportRetention(report_store, settings.keep_reports_years, runtime.clock)
-        jobs.schedule_report_jobs(runtime.jobs, notes, rebuilding, report_retention, holder)
-
+        report_store = _wire_reports(runtime, settings, database, clinic, holder)
         erasure = UserErasure(store, runtime.stored_answers, HttpErasureReports(runtime.client(Service.PATIENT)))
         await consumers.subscribe(runtime, trail, erasure, ReportModel(report_store))
         retention = await open_audit_retention(runtime, settings, clinic)
         jobs.schedule_jobs(runtime.jobs, creation, heads, retention, bulk, holder)
-        importers: dict[ImportKind, ProfileImporter] = {
-            ImportKind.DOCTORS: HttpDoctorImporter(runtime.client(Service.DOCTOR), runtime.client(Service.AUTH)),
-            ImportKind.PATIENTS: HttpPatientImporter(runtime.client(Service.PATIENT)),
-        }
-        encryption = AesRowEncryption(settings.import_key)
-        runner = ImportRunner(store, encryption, importers, runtime.clock)
-        wake_runner = jobs.schedule_imports(runtime.jobs, runner, ImportRetention(store, runtime.clock), holder)
-        runtime.provide(Imports(store, encryption, runtime.clock, wake_runner))
+        _wire_imports(runtime, settings, store, holder)
         async with runtime.jobs:
             yield
+
+
+def _wire_reports(
+    runtime: ServiceRuntime, settings: AdminSettings, database: Database, clinic: CurrentClinic, holder: LeaseHolder
+) -> SqlReportStore:
+    """Provide the reports, and schedule what keeps their read model; return its store."""
+    report_store, availability = SqlReportStore(database, runtime.clock), HttpAvailabilityClient(runtime.client(Service.SCHEDULING))
+    names = ReportNames(HttpNameClient(runtime.client(Service.DOCTOR)), runtime.clock)
+    runtime.provide(Reports(report_store, availability, names, runtime.clock, clinic))
+    notes = AccessNotes(report_store, availability, runtime.clock, clinic)
+    visits = HttpVisitSource(runtime.client(Service.APPOINTMENT))
+    rebuilding = ReadModelRebuilding(report_store, visits, ReportVisit.of, runtime.clock)
+    report_retention = ReportRetention(report_store, settings.keep_reports_years, runtime.clock)
+    jobs.schedule_report_jobs(runtime.jobs, notes, rebuilding, report_retention, holder)
+    return report_store
+
+
+def _wire_imports(runtime: ServiceRuntime, settings: AdminSettings, store: SqlAdminStore, holder: LeaseHolder) -> None:
+    """Provide imports, and schedule what creates their rows and deletes old outcomes."""
+    importers: dict[ImportKind, ProfileImporter] = {
+        ImportKind.DOCTORS: HttpDoctorImporter(runtime.client(Service.DOCTOR), runtime.client(Service.AUTH)),
+        ImportKind.PATIENTS: HttpPatientImporter(runtime.client(Service.PATIENT)),
+    }
+    encryption = AesRowEncryption(settings.import_key)
+    runner = ImportRunner(store, encryption, importers, runtime.clock)
+    wake_runner = jobs.schedule_imports(runtime.jobs, runner, ImportRetention(store, runtime.clock), holder)
+    runtime.provide(Imports(store, encryption, runtime.clock, wake_runner))
 
 
 async def open_audit_retention(runtime: ServiceRuntime, settings: AdminSettings, clinic: CurrentClinic) -> AuditRetention | None:

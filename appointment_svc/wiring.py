@@ -62,13 +62,9 @@ async def wire(app: FastAPI, settings: AppointmentSettings, overrides: Overrides
         policy = OverridePolicy(frozenset(settings.reception_may_override))
         actions = AppointmentActions(store, synchronizer, doctors, patients, runtime.clock, policy)
         contacts, tokens = HttpPatientContactLookup(patient_client), LinkTokens(settings.link_secret)
-        runtime.provide(
-            Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens, policy),
-            actions,
-            AppointmentQueries(store, patients),
-            BookingHistorySource(store),
-            LinkedVisits(store, actions, contacts, patients, tokens, clinic, runtime.clock),
-        )
+        booking = Booking(store, synchronizer, doctors, patients, runtime.clock, settings.max_active_appointments, tokens, policy)
+        linked_visits = LinkedVisits(store, actions, contacts, patients, tokens, clinic, runtime.clock)
+        runtime.provide(booking, actions, AppointmentQueries(store, patients), BookingHistorySource(store), linked_visits)
         doctor_follower = DoctorFollower(store, synchronizer, runtime.clock)
         reports = HttpErasureReports(patient_client)
         erasure = AppointmentErasure(store, synchronizer, storage.idempotency, reports, runtime.clock)
