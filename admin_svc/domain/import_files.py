@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from admin_svc.domain.csv_records import CsvRecord, read_records
 from admin_svc.domain.import_refusals import (
     WHOLE_FILE,
     ColumnMissing,
@@ -30,6 +30,8 @@ MAX_ROW_CHARACTERS = 10_000
 """With more, the row would not fit into a request to the service that owns the profile."""
 MAX_SHOWN = 40
 IMPORT_NAMESPACE = UUID("5d4a7a0e-93a1-5c0b-8a6d-3f1f3f0f6c11")
+WRONG_BYTES, LONG_CHARACTERS = re.compile("[\udc80-\udcff]"), re.compile("[^\x00-\x7f\udc80-\udcff]")
+UNREADABLE = re.compile("[\x00\udc80-\udcff]")
 UTF8_MARK, UTF16_MARKS = b"\xef\xbb\xbf", (b"\xff\xfe", b"\xfe\xff")
 TRUE_WORDS, FALSE_WORDS = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 Fields = dict[str, Any]
@@ -104,18 +106,15 @@ def read_file(kind: str, content: bytes) -> list[FileRow]:
     """
     text = decode(content)
     separator = separator_of(text)
-    records = _records(text, separator)
-    header = next(records, None)
-    if header is None:
-        raise FileEmpty(pointer=WHOLE_FILE)
-    file_format, columns = FORMATS[kind], [cell.strip() for cell in header[1]]
-    _check_columns(file_format, columns)
+    records = read_records(text, separator)
+    columns = _columns(next(records, None))
+    _check_columns(FORMATS[kind], columns)
     rows: list[FileRow] = []
     lines_by_id: dict[UUID, int] = {}
-    for line, cells in records:
+    for record in records:
         if len(rows) == MAX_ROWS:
             raise TooManyRows(pointer=WHOLE_FILE)
-        row = _row(kind, line, cells, columns, separator)
+        line, row = record.line, _row(kind, record, columns, separator)
         if (earlier := lines_by_id.setdefault(row.id, line)) != line and row.refusal is None:
             row = FileRow(line, row.id, {}, RowRefusal("duplicate_row", f"Line {earlier} is about the same person."))
         rows.append(row)
@@ -123,17 +122,17 @@ def read_file(kind: str, content: bytes) -> list[FileRow]:
 
 
 def decode(content: bytes) -> str:
-    """Return the text of a file: UTF-8, with or without a byte order mark, or else Windows-1252. Raises TextUnreadable."""
-    if content.startswith(UTF16_MARKS) or b"\x00" in content:
+    """Return the text of a file: UTF-8, with or without a byte order mark, or else Windows-1252. Raises TextUnreadable.
+
+    Bytes that the encoding does not have become surrogates, so that they stop only their row. A file that is not UTF-8 throughout counts as
+    UTF-8 if it has more characters of several bytes than bytes that are wrong: in a text in Windows-1252 there are hardly any of them.
+    """
+    if content.startswith(UTF16_MARKS):
         raise TextUnreadable(pointer=WHOLE_FILE)
-    try:
-        return content.removeprefix(UTF8_MARK).decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return content.decode("cp1252")
-    except UnicodeDecodeError:
-        raise TextUnreadable(pointer=WHOLE_FILE) from None
+    text = content.removeprefix(UTF8_MARK).decode("utf-8", "surrogateescape")
+    wrong_bytes, long_characters = len(WRONG_BYTES.findall(text)), len(LONG_CHARACTERS.findall(text))
+    is_utf8 = content.startswith(UTF8_MARK) or not wrong_bytes or long_characters > wrong_bytes
+    return text if is_utf8 else content.decode("cp1252", "surrogateescape")
 
 
 def separator_of(text: str) -> str:
@@ -142,18 +141,15 @@ def separator_of(text: str) -> str:
     return ";" if first_line.count(";") > first_line.count(",") else ","
 
 
-def _records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the records that have a value, each with the number of the line on which it begins. Raises CsvMalformed."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    line = 1
-    try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                yield line, cells
-            line = reader.line_num + 1
-    except csv.Error:
-        detail = f"The text from line {line} on cannot be read: a quoted cell does not end, or text follows its end."
-        raise CsvMalformed(detail, pointer=WHOLE_FILE) from None
+def _columns(header: CsvRecord | None) -> list[str]:
+    """Return the names of the columns. Raises FileEmpty, CsvMalformed or TextUnreadable."""
+    if header is None:
+        raise FileEmpty(pointer=WHOLE_FILE)
+    if header.cells is None:
+        raise CsvMalformed(f"Line {header.line}, with the names of the columns, cannot be read. {CsvMalformed.detail}", pointer=WHOLE_FILE)
+    if any(UNREADABLE.search(cell) for cell in header.cells):
+        raise TextUnreadable(pointer=WHOLE_FILE)
+    return [cell.strip() for cell in header.cells]
 
 
 def _check_columns(file_format: FileFormat, columns: Sequence[str]) -> None:
@@ -170,17 +166,26 @@ def _check_columns(file_format: FileFormat, columns: Sequence[str]) -> None:
         raise ColumnMissing(f"The column `{missing[0]}` is missing.", pointer=f"/{missing[0]}")
 
 
-def _row(kind: str, line: int, cells: Sequence[str], columns: Sequence[str], separator: str) -> FileRow:
-    file_format = FORMATS[kind]
-    if len(cells) != len(columns):
-        detail = f"The row has {len(cells)} cells, and the header has {len(columns)}."
-        return FileRow(line, derive_id(IMPORT_NAMESPACE, line, *cells), {}, RowRefusal("wrong_number_of_cells", detail))
-    if sum(map(len, cells)) > MAX_ROW_CHARACTERS:
-        detail = f"The row has more than {MAX_ROW_CHARACTERS} characters."
-        return FileRow(line, derive_id(IMPORT_NAMESPACE, line, *cells), {}, RowRefusal("row_too_long", detail))
-    values = {name: cell.strip() for name, cell in zip(columns, cells, strict=True) if cell.strip()}
-    fields = {name: _value(file_format, name, value, separator) for name, value in values.items()}
-    return FileRow(line, file_format.row_id(kind, fields), fields)
+def _row(kind: str, record: CsvRecord, columns: Sequence[str], separator: str) -> FileRow:
+    refusal = _refusal_of(record, len(columns))
+    if refusal is not None or record.cells is None:
+        return FileRow(record.line, derive_id(IMPORT_NAMESPACE, record.line), {}, refusal)
+    values = {name: cell.strip() for name, cell in zip(columns, record.cells, strict=True) if cell.strip()}
+    fields = {name: _value(FORMATS[kind], name, value, separator) for name, value in values.items()}
+    return FileRow(record.line, FORMATS[kind].row_id(kind, fields), fields)
+
+
+def _refusal_of(record: CsvRecord, columns: int) -> RowRefusal | None:
+    """Return why a record is no row; None if it is one."""
+    if record.cells is None:
+        return RowRefusal(CsvMalformed.code, CsvMalformed.detail)
+    if len(record.cells) != columns:
+        return RowRefusal("wrong_number_of_cells", f"The row has {len(record.cells)} cells, and the header has {columns}.")
+    if sum(map(len, record.cells)) > MAX_ROW_CHARACTERS:
+        return RowRefusal("row_too_long", f"The row has more than {MAX_ROW_CHARACTERS} characters.")
+    if any(UNREADABLE.search(cell) for cell in record.cells):
+        return RowRefusal(TextUnreadable.code, "The row has bytes that are no text in the encoding of the file.")
+    return None
 
 
 def _value(file_format: FileFormat, name: str, cell: str, separator: str) -> Any:

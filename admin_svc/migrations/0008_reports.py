@@ -17,7 +17,7 @@ FIRST_REBUILD = {
     "read_count": 0,
     "removed_count": 0,
     "steps": 0,
-}  # reads the appointments of an installation that ran before it had reports, as soon as the service runs
+}  # reads all appointments as soon as the service runs; a database of this service does not tell whether there are some already
 INDEXED = (
     "starts_at", "status", "doctor_id", "service_id", "patient_id", "minutes", "is_group", "channel", "lead_days", "is_confirmed",
     "appointment_id",
@@ -75,8 +75,7 @@ def _create_rebuilds() -> None:
         sa.Column("steps", sa.Integer, nullable=False),
     )
     op.create_index("report_rebuilds_by_state", "report_rebuilds", ["finished_at", "requested_at", "id"])
-    if any(op.get_bind().scalar(sa.text(f"SELECT COUNT(*) FROM {table}")) for table in ("inbox", "audit_lines", "answers")):
-        op.bulk_insert(rebuilds, [FIRST_REBUILD])
+    op.bulk_insert(rebuilds, [FIRST_REBUILD])
 
 
 def downgrade() -> None:

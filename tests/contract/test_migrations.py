@@ -110,6 +110,16 @@ def test_every_migration_can_be_undone_and_done_again(package: str, url: str) ->
     assert differences(url, metadata_of(package)) == []
 
 
+def test_the_reports_read_all_appointments_once_after_the_update_even_if_admin_service_has_no_trace_of_use(sql_url: str) -> None:
+    command.upgrade(alembic_config("admin_svc", sql_url), "0007")
+    migrate("admin_svc", sql_url)
+    engine = sa.create_engine(synchronous_url(sql_url))
+    with engine.begin() as connection:
+        rebuilds = connection.execute(sa.text("SELECT phase, finished_at FROM report_rebuilds")).all()
+    engine.dispose()
+    assert [tuple(row) for row in rebuilds] == [("reading", None)]
+
+
 def with_new_column(package: str, url: str, folder: Path) -> Config:
     """Return the configuration of a service whose maintainer has added a revision that adds `outbox.priority`."""
     config = alembic_config(package, url)

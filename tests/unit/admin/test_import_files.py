@@ -68,14 +68,14 @@ def test_words_become_booleans_and_what_is_none_stays_for_the_refusal(word: str,
         (b"email,full_name,wage\n", ColumnUnknown, "/wage"),
         (b"email,full_name,email\n", ColumnRepeated, "/email"),
         (b"email\na@b.example\n", ColumnMissing, "/full_name"),
-        (b'email,full_name\na@b.example,"Ada\n', CsvMalformed, ""),
-        (b'email,full_name\na@b.example,"Ada"x\n', CsvMalformed, ""),
+        (b'"email,full_name\na@b.example,Ada\n', CsvMalformed, ""),
+        (b'"email"x,full_name\na@b.example,Ada\n', CsvMalformed, ""),
         ("email,full_name\na@b.example,Ada\n".encode("utf-16"), TextUnreadable, ""),
-        (b"email,full_name\na@b.example,\x81\n", TextUnreadable, ""),
-        (b"email,full_name\na@b.example,A\x00da\n", TextUnreadable, ""),
+        (b"email,full_name\x81\na@b.example,Ada\n", TextUnreadable, ""),
+        ("email,full_name\na@b.example,Ada\n".encode("utf-16-le"), TextUnreadable, ""),
         (b"email,full_name\n" + b"a@b.example,Ada\n" * (MAX_ROWS + 1), TooManyRows, ""),
     ],
-    ids=["empty", "blank", "unknown", "twice", "missing", "open-quote", "after-quote", "utf-16", "no-encoding", "nul", "too-many"],
+    ids=["empty", "blank", "unknown", "twice", "missing", "open-quote", "after-quote", "utf-16", "no-encoding", "unmarked", "too-many"],
 )
 def test_a_file_that_cannot_be_used_is_refused_and_says_why(content: bytes, refusal: type[Refusal], pointer: str | None) -> None:
     with pytest.raises(refusal) as refused:
@@ -87,6 +87,39 @@ def test_a_row_that_cannot_be_used_stops_no_other_one() -> None:
     long = "x" * MAX_ROW_CHARACTERS
     rows = doctors(f"email,full_name\na@b.example\na@b.example,Ada,more\nb@b.example,{long}\nc@b.example,Cy\n")
     assert [row.refusal and row.refusal.code for row in rows] == ["wrong_number_of_cells", "wrong_number_of_cells", "row_too_long", None]
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [
+        (b'a@b.example,"Ada', "csv_malformed"),
+        (b'"a@b.example" x,Ada', "csv_malformed"),
+        (b'a@b.example,"Ada\nBrandt" x', "csv_malformed"),
+        (b"a@b.example," + b"x" * 140_000, "row_too_long"),
+        (b"a@b.example,A\x00da", "text_unreadable"),
+        (b"a@b.example,Ren\xe9", "text_unreadable"),
+    ],
+    ids=["open-quote", "after-quote", "after-quote-of-two-lines", "long-cell", "nul", "no-utf-8"],
+)
+def test_a_row_that_is_no_csv_or_no_text_stops_no_other_one(row: bytes, code: str) -> None:
+    before, after = "z@b.example,Zoë Müller\n".encode(), '\nc@b.example,Cäcilie\nd@b.example,"Dörte ""D"" Due"\n'.encode()
+    rows = read_file("doctors", b"email,full_name\n" + before + row + after)
+    names = {row.fields["full_name"] for row in rows if row.refusal is None}
+    assert names == {"Zoë Müller", "Cäcilie", 'Dörte "D" Due'}
+    assert {row.refusal.code for row in rows if row.refusal is not None} == {code}
+    assert rows[1].line == 3
+
+
+def test_a_byte_that_windows_1252_does_not_have_stops_only_its_row() -> None:
+    bad, good = read_file("doctors", b"email,full_name\na@b.example,\x81\nc@b.example,Ren\xe9\n")
+    assert bad.refusal is not None
+    assert bad.refusal.code == "text_unreadable"
+    assert good.fields["full_name"] == "René"
+
+
+def test_a_quote_that_is_forgotten_again_and_again_is_read_in_a_moment() -> None:
+    text = "email,full_name\n" + 'x"y,"\n' * (MAX_ROWS - 1)
+    assert all(row.refusal is not None for row in doctors(text))
 
 
 def test_the_second_row_about_the_same_person_is_refused_and_names_the_first() -> None:
