@@ -192,6 +192,14 @@ def test_an_import_is_followed_and_names_the_rows_that_failed(platform: FakePlat
     assert len(request.headers["idempotency-key"]) > 20
 
 
+def test_a_failure_that_the_command_line_finds_is_a_whole_problem_document(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/doctors/import", httpx.Response(202, json=an_import("queued")))
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", a_result([]))
+    problem = json.loads(platform.run("import-doctors", "-", "--json", stdin=CSV).stderr)
+    assert (problem["code"], problem["title"], problem["type"]) == ("rows_failed", "Rows failed", "about:blank")
+    assert {"instance", "request_id", "status", "detail"} <= problem.keys()
+
+
 def test_an_import_can_be_tried_without_effect(platform: FakePlatform) -> None:
     platform.answer("POST /admin/patients/import", httpx.Response(202, json=an_import("queued", dry_run=True)))
     platform.answer(f"GET /admin/imports/{SERVICE_ID}", a_result([], failed=0, dry_run=True))
