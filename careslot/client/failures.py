@@ -101,5 +101,5 @@ class RequestRefused(ClientFailure):
         return str(self.problem.get("code", ""))
 
     def to_problem(self) -> dict[str, Any]:
-        """Return the server's problem document as it is."""
-        return dict(self.problem)
+        """Return the server's problem document as it is; one that the command line made has the members that are missing."""
+        return super().to_problem() | {"title": self.problem_code.replace("_", " ").capitalize()} | dict(self.problem)

@@ -21,7 +21,7 @@ STAFF = ("reception", "admin")
 MAX_CANDIDATES = 20
 MAX_PAGES = 50
 STATUSES_WITHOUT_VISIT = ("cancelled", "declined", "expired", "refused")
-ID_BEGINNING = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
+ID_PART = re.compile(r"[0-9a-f]{8}[0-9a-f-]*")
 WEEKS_AROUND = (timedelta(days=-7), timedelta(days=60))
 
 
@@ -55,18 +55,18 @@ class NameLookup:
         return choose("patient", name, self._api.items("/patients/me/dependants"), plain_name)
 
     def appointment(self, text: str, today: date, zone: ZoneInfo) -> str:
-        """Return the id of an appointment: by id, the beginning of the id (visits of these weeks), or the patient (visits of today)."""
+        """Return the id of an appointment: by id, a part of it (visits of these weeks), or the patient (visits of today)."""
         if known := as_id(text):
             return known
-        is_beginning = ID_BEGINNING.fullmatch(text.lower()) is not None
-        days = WEEKS_AROUND if is_beginning else (timedelta(), timedelta(days=1))
+        is_part = ID_PART.fullmatch(text.lower()) is not None
+        days = WEEKS_AROUND if is_part else (timedelta(), timedelta(days=1))
         begin, end = (to_api(start_of_day(today + offset, zone)) for offset in days)
         matches = [visit for page in islice(self._visits(begin, end), MAX_PAGES) for visit in page["items"]]
-        if is_beginning:
-            matches = [visit for visit in matches if str(visit["id"]).startswith(text.lower())]
+        if is_part:
+            matches = [visit for visit in matches if _begins_or_ends_with(str(visit["id"]), text.lower())]
         else:  # a cancelled visit of the same patient is meant only if there is no other
             matches = [visit for visit in matches if visit.get("status") not in STATUSES_WITHOUT_VISIT] or matches
-        return choose("visit", text, matches, _patient_name, is_search_result=is_beginning)
+        return choose("visit", text, matches, _patient_name, is_search_result=is_part)
 
     def _visits(self, begin: str, end: str) -> Iterator[dict[str, Any]]:
         return self._api.pages("/appointments", limit=None, **{"from": begin, "to": end})
@@ -99,6 +99,11 @@ class NameLookup:
 def titled_name(doctor: dict[str, Any]) -> str:
     """Return the name of a doctor with the title."""
     return f"{doctor.get('title') or ''} {doctor.get('full_name')}".strip()
+
+
+def _begins_or_ends_with(id: str, part: str) -> bool:
+    """Return whether a part of an id is its beginning, or its end, which tables on a terminal show."""
+    return id.startswith(part) or id.endswith(part)
 
 
 def _patient_name(visit: dict[str, Any]) -> str:

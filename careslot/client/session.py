@@ -78,7 +78,7 @@ class ClientSession:
         return self.environment.now().astimezone(self.zone)
 
     def appointment_id(self, text: str) -> str:
-        """Return the id of the appointment that a text names: an id, its beginning, or the patient of a visit of today."""
+        """Return the id of the appointment that a text names: an id, its beginning or end, or the patient of a visit of today."""
         return as_id(text) or self.lookup.appointment(text, self.now.date(), self.zone)
 
     def confirm(self, question: str, *, yes: bool) -> None:

@@ -20,7 +20,7 @@ STATUS_STYLES = {
     "cancelled": "dim", "declined": "dim", "expired": "dim", "missed": "red", "refused": "red", "failed": "red", "active": "green",
     "disabled": "dim", "invited": "yellow",
 }  # fmt: skip
-SHORT_ID = 8  # characters of an id; the commands also accept ids that are shortened in this way
+SHORT_ID = 8  # characters at the end of an id: the beginning is a time, and the same for all that was made in one minute
 MAX_WORD = 14
 UNLIMITED_WIDTH = 10_000
 GAP = "  "
@@ -114,7 +114,7 @@ class TablePrinter:
 
         text = self._texts.value(column, document)
         if has_short_ids and column.format is ColumnFormat.ID:
-            text = text[:SHORT_ID]
+            text = text[-SHORT_ID:]
         return Text(text, style=STATUS_STYLES.get(text, "") if column.format is ColumnFormat.STATUS else "")
 
     def _console(self) -> Console:

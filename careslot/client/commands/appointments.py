@@ -35,7 +35,7 @@ class LiftableRule(StrEnum):
 
 
 AppointmentId = Annotated[
-    str, typer.Argument(metavar="ID", help="Id of the appointment, its beginning, or the patient of a visit of today.")
+    str, typer.Argument(metavar="ID", help="Id of the appointment, its beginning or end, or the patient of a visit of today.")
 ]
 At = Annotated[
     str | None,

@@ -106,8 +106,8 @@ def _print_report(session: ClientSession, title: str, document: dict[str, Any]) 
     names = _names_of_keys(session, group)
     total = {"key": "total", **document["total"]}
     rows = [{"key": row["key"], **row} for row in document["items"]]
-    figures = columns_of([*rows, total])[1:]
-    shown = [row | {"key": names.get(row["key"], row["key"])} for row in rows]
+    figures = [column for column in columns_of([*rows, total])[1:] if column.path != "name"]
+    shown = [row | {"key": names.get(row["key"]) or row.get("name") or row["key"]} for row in rows]
     session.printer.print_list([*shown, total], (TableColumn(group.replace("_", " "), KEY.path), *figures))
 
 

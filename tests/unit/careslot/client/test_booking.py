@@ -173,6 +173,17 @@ def test_a_visit_is_moved_by_its_id_its_beginning_or_its_patient(platform: FakeP
     assert platform.run("reschedule", "Nobody", "--at", "2026-03-09 15:00").exit_code == 2
 
 
+def test_visits_that_were_booked_in_one_minute_have_short_ids_of_their_own(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = ["01a22829-cfe4-720a-b17e-4dd536af7bcc", "01a22829-d17a-7747-8673-905814721e65"]
+    monkeypatch.setenv("COLUMNS", "90")
+    platform.terminals = Terminals(False, True, False)
+    platform.answer("GET /appointments", page(*(an_appointment(id=id) for id in ids)))
+    platform.answer(f"GET /appointments/{ids[1]}", booked(id=ids[1]))
+    shown = platform.run("appointments").stdout
+    assert [f" {id[-8:]} " in shown for id in ids] == [True, True]
+    assert platform.run("show", ids[1][-8:]).exit_code == 0
+
+
 def test_staff_move_a_visit_against_a_rule_with_the_version_that_they_saw(platform: FakePlatform) -> None:
     route = f"/admin/appointments/{APPOINTMENT_ID}"
     platform.answer(f"GET {route}", booked(version=7))

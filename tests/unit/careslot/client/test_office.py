@@ -126,6 +126,14 @@ def test_a_report_is_printed_with_the_names_of_its_rows_and_the_total(platform: 
     assert "Sun 2026-03-01 00:00" in text
 
 
+def test_a_row_of_a_report_has_its_name_once_also_of_a_doctor_who_cannot_be_booked_any_more(platform: FakePlatform) -> None:
+    report = a_report(PATIENT_ID).json()
+    report["items"][0]["name"] = "Former Doctor"
+    platform.answer("GET /admin/reports/utilisation", httpx.Response(200, json=report))
+    text = platform.run("report", "utilisation", "--group-by", "doctor").stdout
+    assert (text.count("Former Doctor"), PATIENT_ID in text, " name" in text) == (1, False, False)
+
+
 def test_a_report_as_json_is_one_document_with_the_rows_of_all_pages(platform: FakePlatform) -> None:
     platform.answer("GET /admin/reports/bookings", a_report("2026-03-01", next_cursor="c1"), a_report("2026-03-02"))
     report = platform.json("report", "bookings")
@@ -190,6 +198,14 @@ def test_an_import_is_followed_and_names_the_rows_that_failed(platform: FakePlat
     request = platform.sent("POST /admin/doctors/import")[0]
     assert (request.content, request.headers["content-type"]) == (CSV.encode(), "text/csv")
     assert len(request.headers["idempotency-key"]) > 20
+
+
+def test_a_failure_that_the_command_line_finds_is_a_whole_problem_document(platform: FakePlatform) -> None:
+    platform.answer("POST /admin/doctors/import", httpx.Response(202, json=an_import("queued")))
+    platform.answer(f"GET /admin/imports/{SERVICE_ID}", a_result([]))
+    problem = json.loads(platform.run("import-doctors", "-", "--json", stdin=CSV).stderr)
+    assert (problem["code"], problem["title"], problem["type"]) == ("rows_failed", "Rows failed", "about:blank")
+    assert {"instance", "request_id", "status", "detail"} <= problem.keys()
 
 
 def test_an_import_can_be_tried_without_effect(platform: FakePlatform) -> None:

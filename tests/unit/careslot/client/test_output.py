@@ -106,7 +106,7 @@ def test_colours_are_for_terminals_without_no_color(platform: FakePlatform, monk
 
 
 @pytest.mark.parametrize(
-    ("width", "shown"), [(130, APPOINTMENT_ID), (90, f" {APPOINTMENT_ID[:8]} "), (50, f"id                     {APPOINTMENT_ID[:25]}")]
+    ("width", "shown"), [(130, APPOINTMENT_ID), (90, f" {APPOINTMENT_ID[-8:]} "), (50, f"id                     {APPOINTMENT_ID[:25]}")]
 )
 def test_a_table_fits_the_terminal(platform: FakePlatform, monkeypatch: pytest.MonkeyPatch, width: int, shown: str) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
