@@ -13,7 +13,7 @@ from sqlalchemy import delete, insert, update
 
 from admin_svc.domain.report_visits import ReportVisit
 from admin_svc.repository.report_visits import SqlReportStore
-from admin_svc.repository.tables import REPORT_VISITS
+from admin_svc.repository.tables import REPORT_REBUILDS, REPORT_VISITS
 from careslot.auditor.appointment_store import AppointmentFacts
 from careslot.auditor.checks.reports import LONGEST_REBUILD, ReportCheck
 from careslot.auditor.findings import Finding
@@ -84,6 +84,8 @@ async def reports(tmp_path: Path, sql_url: str) -> AsyncIterator[AuditedReports]
     async with Database(sql_url) as database, Database(patient_url) as patients:
         async with SqlReportStore(database, lambda: NOW).begin() as tx:
             await tx.save_visit(ReportVisit.of(visit_event(appointment)))
+        async with database.write() as connection:
+            await connection.execute(update(REPORT_REBUILDS).values(finished_at=NOW))  # the one after the installation
         yield AuditedReports(database, patients, stores, appointment)
     for engine in engines.values():
         await engine.dispose()
