@@ -132,6 +132,13 @@ class SettingsVersion:
         return replace(self, former_retention=tuple(former for former in self.former_retention if now - former.until < RETENTION_DELAY))
 
     @property
+    def audit_state(self) -> dict[str, str]:
+        """The version and the settings that are no texts, for the audit trail: the time zone and the periods of retention."""
+        periods = {name: str(period) for name, period in self.retention.model_dump(exclude_none=True).items()}
+        zone = {"time_zone": str(self.set_values["time_zone"])} if "time_zone" in self.set_values else {}
+        return {"version": str(self.version), **zone, **periods}
+
+    @property
     def logo(self) -> Logo:
         """The logo of the clinic. Raises NoLogo."""
         uri = self.set_values.get("logo")

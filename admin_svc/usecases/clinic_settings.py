@@ -14,7 +14,7 @@ from admin_svc.usecases.audit import append_to_chain
 from shared.contracts.clinic import CLINIC_ID, ClinicProfile, ClinicSettings
 from shared.contracts.http import Actor
 from shared.contracts.identity import Caller, Service
-from shared.kit.audit import audit_event
+from shared.kit.audit import audit_event, changed_states
 from shared.kit.clock import Clock
 from shared.kit.ids import new_id
 from shared.kit.retry import retry_on_abort
@@ -61,6 +61,7 @@ class ClinicAdministration:
                 if settings != current:
                     await tx.insert_settings(settings)
                     await tx.add_event(settings.changed_event(new_id(), now))
-                    line = audit_event(Service.ADMIN, by, "settings.changed", CLINIC_ID, at=now, row_id=settings.id)
+                    states = dict(zip(("before", "after"), changed_states(current.audit_state, settings.audit_state), strict=True))
+                    line = audit_event(Service.ADMIN, by, "settings.changed", CLINIC_ID, at=now, row_id=settings.id, **states)
                     await append_to_chain(tx, AuditLine.from_event(line, now))
         return CurrentSettings(settings.in_effect(now), self.defaults)

@@ -111,6 +111,9 @@ async def test_a_change_is_announced_by_its_version_and_is_in_the_audit_trail(ad
         str(CLINIC_ID),
         "admin-service",
     )
+    unset = {"version": "1", "time_zone": None, "records_years": None, "messages_days": None}
+    assert line["before"] == unset
+    assert line["after"] == {"version": "2", "time_zone": "Europe/Berlin", "records_years": "15", "messages_days": "90"}
 
 
 async def test_the_history_says_who_changed_what_from_what_to_what(admin: RunningService) -> None:
