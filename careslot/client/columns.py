@@ -8,11 +8,12 @@ from typing import Any
 
 
 class ColumnFormat(StrEnum):
-    """How the value of a column is shown."""
+    """How the value of a column is shown. A narrow terminal shows the end of an id, but not of a whole one: a command needs all of that."""
 
     TEXT = "text"
     INSTANT = "instant"
     ID = "id"
+    WHOLE_ID = "whole id"
     STATUS = "status"
 
 
@@ -112,10 +113,10 @@ DUPLICATE = (NAME, TableColumn("born", "born_on"), TableColumn("phone", "phone")
 USER = (NAME, TableColumn("email", "email"), TableColumn("role", "role"), STATUS, ID)
 AUDIT = (
     _instant("when", "at"),
-    TableColumn("actor", "actor", ColumnFormat.ID),
+    TableColumn("actor", "actor", ColumnFormat.WHOLE_ID),
     TableColumn("role", "actor_role"),
     TableColumn("action", "action"),
-    TableColumn("subject", "subject", ColumnFormat.ID),
+    TableColumn("subject", "subject", ColumnFormat.WHOLE_ID),
     TableColumn("outcome", "outcome"),
 )
 MESSAGE = (
@@ -124,7 +125,7 @@ MESSAGE = (
     STATUS,
     TableColumn("problem", "problem"),
     TableColumn("recipient", "recipient_id", ColumnFormat.ID),
-    ID,
+    TableColumn("id", "id", ColumnFormat.WHOLE_ID),
 )
 ACCOUNT = (
     TableColumn("profile", "profile"),

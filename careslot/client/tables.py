@@ -140,6 +140,6 @@ def console_for(stream: TextIO, environment: ClientEnvironment, *, is_terminal: 
 
 def _min_width(column: TableColumn, texts: list[str]) -> int:
     """Return the width below which a column cannot be read: ids and times stay whole, other texts are folded between words."""
-    if column.format in (ColumnFormat.ID, ColumnFormat.INSTANT):
+    if column.format in (ColumnFormat.ID, ColumnFormat.WHOLE_ID, ColumnFormat.INSTANT):
         return max(map(len, texts))
     return min(MAX_WORD, max((len(word) for text in texts for word in text.split()), default=1))

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from careslot.client.environment import Terminals
 from tests.unit.careslot.client.fake_platform import (
     ADMIN_ACCOUNT,
     DOCTOR,
@@ -88,6 +89,21 @@ def test_a_user_is_disabled_by_email_after_a_yes_and_enabled_with_the_version(pl
     platform.answer(f"PATCH /admin/users/{DOCTOR_ID}", httpx.Response(200, json=USER))
     assert platform.run("users", "enable", "ada@clinic.example").exit_code == 0
     assert platform.sent(f"PATCH /admin/users/{DOCTOR_ID}")[0].headers["if-match"] == '"4"'
+
+
+def test_a_narrow_terminal_shows_the_whole_id_where_a_command_needs_all_of_it(
+    platform: FakePlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    platform.terminals = Terminals(False, True, False)
+    message = {"id": DOCTOR_ID, "kind": "booked", "status": "failed", "due_at": "2026-03-09T09:00:00Z", "recipient_id": PATIENT_ID}
+    line = {"id": "1", "at": "2026-03-09T09:00:00Z", "actor": DOCTOR_ID, "action": "profile.read", "subject": PATIENT_ID}
+    platform.answer("GET /admin/messages", page(message))
+    platform.answer("GET /admin/audit", page(line))
+    assert DOCTOR_ID in platform.run("messages").stdout
+    audit = platform.run("audit").stdout
+    assert DOCTOR_ID in audit
+    assert PATIENT_ID in audit
 
 
 def test_messages_and_the_audit_trail_are_filtered(platform: FakePlatform) -> None:
