@@ -17,9 +17,9 @@ as a table. A line says who (`actor`) did what (`action`) to whom or what (`subj
 refused. It has ids, codes and instants only: `before` and `after` are the codes and times that changed, and free text, such as a reason,
 stays in the row `row_id` of the service `source`.
 
-**What is not in it.** Reads of appointments have no lines, although an appointment may have a reason and an intake form: reads of the profile,
-the medical history, the summary and the booking history have. auth-service does not change its signing keys by itself, so that there is no
-line about it.
+**What is not in it.** Reads of appointments have no lines, although an appointment may have a reason and an intake form: reads of the
+profile, the medical history, the summary and the booking history have. auth-service does not change its signing keys by itself, so that
+there is no line about it.
 
 **Nothing is lost.** A service writes the event of a line into its outbox in the transaction of what it reports, and admin-service handles
 each event once. The services publish what waits after an outage.
