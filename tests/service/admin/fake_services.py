@@ -11,6 +11,10 @@ import httpx
 from tests.running import problem_response
 
 
+ASKED_BY_JOBS = ("/internal/available-appointments", "/internal/visits")
+"""The paths that the jobs of the reports ask for at any time. They get no answer."""
+
+
 class FakeServices:
     """auth-, doctor-, patient-, appointment-, scheduling- and notification-service.
 
@@ -41,7 +45,7 @@ class FakeServices:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         host, body = request.url.host, json.loads(request.content or b"null")
-        if host in self.unreachable or request.url.path == "/internal/available-appointments":  # asked by a job at any time
+        if host in self.unreachable or request.url.path in ASKED_BY_JOBS:
             raise httpx.ConnectError("unreachable", request=request)
         self.requests.append((request.method, f"{host}{request.url.path}", body))
         is_refused = self.refuses_patients and (request.method, host) == ("PUT", "auth-service")

@@ -51,7 +51,7 @@ async def test_a_trial_creates_nobody_and_says_whose_identifier_is_taken(patient
 
 @pytest.mark.parametrize(
     ("changes", "code"),
-    [({"born_on": "2199-01-01"}, "born_later"), ({"full_name": " "}, "validation_failed"), ({"wage": "1"}, "validation_failed")],
+    [({"born_on": "2199-01-01"}, "born_later"), ({"full_name": " "}, "control_character"), ({"wage": "1"}, "validation_failed")],
     ids=["born-later", "no-name", "unknown"],
 )
 async def test_a_row_that_cannot_be_used_is_refused_as_the_post_refuses_it(
