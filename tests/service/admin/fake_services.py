@@ -10,7 +10,6 @@ import httpx
 
 from tests.running import problem_response
 
-
 ASKED_BY_JOBS = ("/internal/available-appointments", "/internal/visits")
 """The paths that the jobs of the reports ask for at any time. They get no answer."""
 
