@@ -62,6 +62,11 @@ class User:
         return response.json() if response.content and "json" in response.headers["content-type"] else response.text
 
 
+def unique_name(name: str) -> str:
+    """Return a name with letters that no other person has. Digits could be searched for as a phone number."""
+    return name + uuid4().hex[:8].translate(str.maketrans("0123456789", "ghijklmnop"))
+
+
 def sign_in(platform: Platform, email: str, password: str) -> User:
     response = User(platform).request("POST", "/auth/login", {"email": email, "password": password})
     return User(platform, response["account"], response["access_token"], response["refresh_token"])

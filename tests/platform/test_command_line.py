@@ -14,7 +14,15 @@ from uuid import uuid4
 
 import pytest
 
-from tests.platform.accounts import PASSWORD, create_doctor, create_receptionist, create_service_type, sign_in_admin, zone_of_late_morning
+from tests.platform.accounts import (
+    PASSWORD,
+    create_doctor,
+    create_receptionist,
+    create_service_type,
+    sign_in_admin,
+    unique_name,
+    zone_of_late_morning,
+)
 from tests.platform.houses import ADMIN, Platform, Process, wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -55,10 +63,10 @@ def command_line(platform: Platform, tmp_path: Path) -> CommandLine:
 def test_a_receptionists_morning(platform: Platform, command_line: CommandLine) -> None:
     admin, cli = sign_in_admin(platform), command_line
     service = create_service_type(admin, min_notice_minutes=0)
-    name = f"Ada {uuid4().hex[:8]}"
+    name = unique_name("Ada ")
     doctor = create_doctor(admin, service, full_name=name, time_zone=cli.options[3])
 
-    walk_in, regular = f"Wanda {uuid4().hex[:8]}", f"Rolf {uuid4().hex[:8]}"
+    walk_in, regular = unique_name("Wanda "), unique_name("Rolf ")
     assert cli.json("patients", "search", walk_in)["items"] == []
     patient = cli.json("patients", "add", walk_in, "--phone", "+49 30 901820")
     cli.run("patients", "add", regular)
@@ -93,7 +101,7 @@ def test_a_day_can_be_followed_until_it_is_interrupted(platform: Platform, comma
     admin, cli = sign_in_admin(platform), command_line
     service = create_service_type(admin, min_notice_minutes=0)
     doctor = create_doctor(admin, service, time_zone=cli.options[3])
-    patient = cli.json("patients", "add", f"Wanda {uuid4().hex[:8]}")
+    patient = cli.json("patients", "add", unique_name("Wanda "))
     booking = ("book", "--service", service["id"], "--doctor", doctor.id, "--patient", patient["id"], "--earliest")
     first = cli.json(*booking)
     log = tmp_path / "watch.log"
@@ -128,7 +136,7 @@ def test_scripts_that_run_at_once_share_one_session(command_line: CommandLine, t
 def test_an_api_client_uses_the_command_line_with_its_secret(platform: Platform, command_line: CommandLine) -> None:
     admin, cli = sign_in_admin(platform), command_line
     service = create_service_type(admin)
-    doctor, patient = create_doctor(admin, service), cli.json("patients", "add", f"Wanda {uuid4().hex[:8]}")
+    doctor, patient = create_doctor(admin, service), cli.json("patients", "add", unique_name("Wanda "))
     scopes = ["appointments:read", "appointments:write"]
     client = admin.request("POST", "/auth/clients", {"name": f"Script {uuid4().hex[:8]}", "scopes": scopes}, status=201)
     cli.environment |= {"CARESLOT_CLIENT_SECRET": client["secret"], "CARESLOT_PROFILE": "script"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import uuid4
 
-from tests.platform.accounts import User, register_patient, sign_in_admin
+from tests.platform.accounts import User, register_patient, sign_in_admin, unique_name
 from tests.platform.houses import Embedded
 
 CARD_SYSTEM = "urn:oid:1.2.276.0.76.4.8"
@@ -18,7 +18,7 @@ def find(staff: User, text: str) -> list[str]:
 
 
 def test_staff_find_patients_by_the_address_of_the_account_and_by_the_profile(embedded: Embedded) -> None:
-    admin, name = sign_in_admin(embedded), f"Zoë Brontë-{uuid4().hex[:8].translate(str.maketrans('0123456789', 'ghijklmnop'))}"
+    admin, name = sign_in_admin(embedded), unique_name("Zoë Brontë-")
     patient = register_patient(embedded, name)
     card, last_name = uuid4().hex, name.partition("-")[2]
     profile = admin.request("GET", f"/patients/{patient.id}")

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from tests.platform.accounts import User, create_doctor, create_receptionist, create_service_type, sign_in_admin, zone_of_late_morning
+from tests.platform.accounts import (
+    User,
+    create_doctor,
+    create_receptionist,
+    create_service_type,
+    sign_in_admin,
+    unique_name,
+    zone_of_late_morning,
+)
 from tests.platform.houses import Platform, wait_until
 
 REASON = "In acute pain"
@@ -18,8 +25,8 @@ def test_a_receptionists_morning(platform: Platform) -> None:
     service = create_service_type(admin, min_notice_minutes=0)
     doctor, desk = create_doctor(admin, service, time_zone=zone), create_receptionist(admin)
 
-    walk_in = add_walk_in(desk, f"Wanda {uuid4().hex[:8]}")
-    regular = add_walk_in(desk, f"Rolf {uuid4().hex[:8]}")
+    walk_in = add_walk_in(desk, unique_name("Wanda "))
+    regular = add_walk_in(desk, unique_name("Rolf "))
     starts_at = first_free_start(desk, service, doctor)
     first = desk.request("POST", "/appointments", booking(service, doctor, starts_at, walk_in), status=201)
     assert (first["status"], first["patient"]["full_name"]) == ("booked", walk_in["full_name"])
