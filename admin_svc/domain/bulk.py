@@ -145,8 +145,8 @@ def preview_of_status(action: BulkAction, status: AppointmentStatus) -> BulkOutc
 def preview_of_move(preview: MovePreview, current: BulkTarget) -> BulkOutcome:
     """Return the outcome that a move would have by the calendar's preview."""
     if preview.code is not None:
-        has_start = preview.starts_at is not None and preview.doctor_id is not None
-        proposal = ProposedStart(preview.doctor_id, preview.starts_at) if has_start else None  # type: ignore[arg-type]
+        doctor_id, starts_at = preview.doctor_id, preview.starts_at
+        proposal = ProposedStart(doctor_id, starts_at) if doctor_id is not None and starts_at is not None else None
         return BulkOutcome(OutcomeStatus.REFUSED, preview.code, preview.detail, current.starts_at, current.doctor_id, proposal)
     is_same = (preview.doctor_id, preview.starts_at) == (current.doctor_id, current.starts_at)
     status = OutcomeStatus.UNCHANGED if is_same else OutcomeStatus.DONE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args
 
 from fastapi import Depends, Query, Request, Response
 
@@ -51,7 +51,7 @@ def report_response(request: Request, response: Response, report: Report[Any], s
     if not wants_csv(request):
         return out
     rows = out.model_dump(mode="json", by_alias=True)["items"]
-    row_schema = schema.model_fields["items"].annotation.__args__[0]  # type: ignore[union-attr]
+    (row_schema,) = get_args(schema.model_fields["items"].annotation)
     names = ["key", "name", *(name for name in row_schema.model_fields if name not in ("key", "name"))]
     return csv_response(response, names, rows)
 

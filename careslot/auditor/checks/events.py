@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import String, select, type_coerce
@@ -49,7 +49,7 @@ async def _examine_outbox(stores: Stores, sender: Service, numbers: Sequence[int
     outbox = infrastructure_of(sender).outbox.c
     event_id = type_coerce(outbox.event_id, String).label("event_id")
     query = select(outbox.seq, event_id, outbox.topic, outbox.created_at, outbox.published_at).where(outbox.seq.in_(numbers))
-    findings, published = list[Finding](), dict[UUID, tuple[str, object]]()
+    findings, published = list[Finding](), dict[UUID, tuple[str, datetime]]()
     key_of = dict[UUID, Key]()
     for row in await stores.sql[sender].fetch(query):
         key, ids = (sender.value, str(row.seq)), {"event": row.event_id, "topic": row.topic, "sender": sender.value}
@@ -58,7 +58,7 @@ async def _examine_outbox(stores: Stores, sender: Service, numbers: Sequence[int
             continue
         key_of[UUID(row.event_id)] = key
         published[UUID(row.event_id)] = (row.topic, row.published_at)
-    for missing in await list_unhandled(stores, published):  # type: ignore[arg-type]
+    for missing in await list_unhandled(stores, published):
         topic = published[missing.event_id][0]
         findings.append(_unhandled_finding(stores, missing, key_of[missing.event_id], {"topic": topic, "sender": sender.value}))
     return findings
